@@ -1,0 +1,59 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "ramfs/base/file_key.h"
+#include "ramfs/base/ids.h"
+#include "ramfs/base/mutex.h"
+#include "ramfs/os/fd_cache.h"
+
+namespace ramfs {
+
+class FileData;
+
+// A file, directory or other node of the backing directory that somebody knows: the kernel (by
+// lookups), an open file, or the arena (a slot). At most 1 KB each, and no descriptor, unless it
+// has no name any more.
+class Inode {
+ public:
+  Inode(InodeId id, FileKey key, uint64_t device, uint64_t number, uint32_t type)
+      : id(id), key(std::move(key)), device(device), number(number), type(type) {}
+
+  const InodeId id;
+  const FileKey key;
+  const uint64_t device;  // Backing::device_of
+  const uint64_t number;  // the backing inode number
+  const uint32_t type;    // S_IFMT part of the mode
+
+  // Where it was last seen. A hint: good for finding files where handles cannot be used, for
+  // messages and for conflict copies; hard links and direct renames make it stale.
+  struct Place {
+    InodeId parent{0};
+    std::string name;
+  };
+  Place place() const;
+  void set_place(Place place);
+
+  // The data of a regular file; made at the first open, gone when nothing of it is in RAM.
+  std::shared_ptr<FileData> data() const;
+  void set_data(std::shared_ptr<FileData> data);
+
+  // Keeps a file without a name alive: the descriptor that we hold instead of finding it again.
+  FdLease pinned() const;
+  void pin(FdLease fd);
+
+ private:
+  friend class InodeTable;
+
+  mutable Mutex mutex_;
+  Place place_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<FileData> data_ ABSL_GUARDED_BY(mutex_);
+  FdLease pinned_ ABSL_GUARDED_BY(mutex_);
+  uint64_t lookups_ = 0;  // guarded by the lock of the inode's shard in the table
+};
+using InodePtr = std::shared_ptr<Inode>;
+
+}  // namespace ramfs
