@@ -2,46 +2,48 @@
 
 #include <algorithm>
 #include <cassert>
+#include <iterator>
 
 namespace ramfs {
-namespace {
 
-// The first extent that ends after `offset`: the one that holds it, or the next one.
-template <class Extents>
-auto first_ending_after(Extents& extents, uint64_t offset) {
-  return std::upper_bound(extents.begin(), extents.end(), offset,
-                          [](uint64_t value, const Extent& extent) { return value < extent.end; });
+// The extent that holds `offset`, or the next one.
+ExtentSet::Map::const_iterator ExtentSet::first_ending_after(uint64_t offset) const {
+  auto next = extents_.upper_bound(offset);
+  if (next != extents_.begin()) {
+    auto before = std::prev(next);
+    if (before->second > offset) return before;
+  }
+  return next;
 }
-
-}  // namespace
 
 void ExtentSet::add(Extent extent) {
   assert(extent.begin <= extent.end);
   if (extent.empty()) return;
-  if (extents_.empty() || extents_.back().end < extent.begin) {
-    extents_.push_back(extent);
-    total_ += extent.length();
-    return;
+  auto next = extents_.upper_bound(extent.begin);
+  if (next != extents_.begin()) {
+    auto before = std::prev(next);
+    if (before->second >= extent.end) return;  // all there already
+    if (before->second >= extent.begin) {
+      extent.begin = before->first;
+      next = before;
+    }
   }
   // Everything that touches the new extent melts into it.
-  auto first = std::lower_bound(
-      extents_.begin(), extents_.end(), extent.begin,
-      [](const Extent& each, uint64_t value) { return each.end < value; });
-  auto last = first;
+  auto last = next;
   uint64_t replaced = 0;
-  Extent merged = extent;
-  for (; last != extents_.end() && last->begin <= extent.end; ++last) {
-    merged.begin = std::min(merged.begin, last->begin);
-    merged.end = std::max(merged.end, last->end);
-    replaced += last->length();
+  for (; last != extents_.end() && last->first <= extent.end; ++last) {
+    extent.end = std::max(extent.end, last->second);
+    replaced += last->second - last->first;
   }
-  total_ += merged.length() - replaced;
-  if (first == last) {
-    extents_.insert(first, merged);
-  } else {
-    *first = merged;
-    extents_.erase(first + 1, last);
+  total_ += extent.length() - replaced;
+  if (next != last && next->first == extent.begin) {
+    next->second = extent.end;
+    ++next;
+    if (next != last) extents_.erase(next, last);
+    return;
   }
+  auto after = next == last ? last : extents_.erase(next, last);
+  extents_.insert(after, {extent.begin, extent.end});
 }
 
 void ExtentSet::add(const ExtentSet& other) {
@@ -49,37 +51,30 @@ void ExtentSet::add(const ExtentSet& other) {
     *this = other;
     return;
   }
-  for (const Extent& extent : other) add(extent);
+  for (Extent extent : other) add(extent);
 }
 
 void ExtentSet::remove(Extent extent) {
   assert(extent.begin <= extent.end);
   if (extent.empty()) return;
-  auto first = first_ending_after(extents_, extent.begin);
-  if (first == extents_.end() || first->begin >= extent.end) return;
-  if (first->begin < extent.begin && first->end > extent.end) {
-    Extent tail{extent.end, first->end};
-    first->end = extent.begin;
-    extents_.insert(first + 1, tail);
-    total_ -= extent.length();
-    return;
+  auto found = first_ending_after(extent.begin);
+  while (found != extents_.end() && found->first < extent.end) {
+    Extent old{found->first, found->second};
+    uint64_t cut_begin = std::max(old.begin, extent.begin);
+    uint64_t cut_end = std::min(old.end, extent.end);
+    total_ -= cut_end - cut_begin;
+    auto next = extents_.erase(found);
+    if (old.begin < cut_begin) extents_.emplace(old.begin, cut_begin);
+    if (cut_end < old.end) {
+      extents_.emplace(cut_end, old.end);
+      return;
+    }
+    found = next == extents_.end() ? extents_.end() : first_ending_after(extent.begin);
   }
-  if (first->begin < extent.begin) {
-    total_ -= first->end - extent.begin;
-    first->end = extent.begin;
-    ++first;
-  }
-  auto last = first;
-  for (; last != extents_.end() && last->end <= extent.end; ++last) total_ -= last->length();
-  if (last != extents_.end() && last->begin < extent.end) {
-    total_ -= extent.end - last->begin;
-    last->begin = extent.end;
-  }
-  extents_.erase(first, last);
 }
 
 void ExtentSet::remove(const ExtentSet& other) {
-  for (const Extent& extent : other) {
+  for (Extent extent : other) {
     if (empty()) return;
     remove(extent);
   }
@@ -87,23 +82,30 @@ void ExtentSet::remove(const ExtentSet& other) {
 
 bool ExtentSet::contains(Extent extent) const {
   if (extent.empty()) return true;
-  auto holder = first_ending_after(extents_, extent.begin);
-  return holder != extents_.end() && holder->begin <= extent.begin && holder->end >= extent.end;
+  auto holder = first_ending_after(extent.begin);
+  return holder != extents_.end() && holder->first <= extent.begin && holder->second >= extent.end;
 }
 
 bool ExtentSet::intersects(Extent extent) const {
   if (extent.empty()) return false;
-  auto first = first_ending_after(extents_, extent.begin);
-  return first != extents_.end() && first->begin < extent.end;
+  auto first = first_ending_after(extent.begin);
+  return first != extents_.end() && first->first < extent.end;
 }
 
-uint64_t ExtentSet::overlap(Extent extent) const { return within(extent).total(); }
+uint64_t ExtentSet::overlap(Extent extent) const {
+  uint64_t bytes = 0;
+  for (auto each = first_ending_after(extent.begin);
+       each != extents_.end() && each->first < extent.end; ++each) {
+    bytes += std::min(each->second, extent.end) - std::max(each->first, extent.begin);
+  }
+  return bytes;
+}
 
 ExtentSet ExtentSet::within(Extent window) const {
   ExtentSet inside;
-  for (auto each = first_ending_after(extents_, window.begin);
-       each != extents_.end() && each->begin < window.end; ++each) {
-    inside.add(Extent{std::max(each->begin, window.begin), std::min(each->end, window.end)});
+  for (auto each = first_ending_after(window.begin);
+       each != extents_.end() && each->first < window.end; ++each) {
+    inside.add(Extent{std::max(each->first, window.begin), std::min(each->second, window.end)});
   }
   return inside;
 }
@@ -111,13 +113,19 @@ ExtentSet ExtentSet::within(Extent window) const {
 ExtentSet ExtentSet::missing_from(Extent window) const {
   ExtentSet missing;
   uint64_t at = window.begin;
-  for (auto each = first_ending_after(extents_, window.begin);
-       each != extents_.end() && each->begin < window.end; ++each) {
-    if (each->begin > at) missing.add(Extent{at, each->begin});
-    at = std::min(each->end, window.end);
+  for (auto each = first_ending_after(window.begin);
+       each != extents_.end() && each->first < window.end; ++each) {
+    if (each->first > at) missing.add(Extent{at, each->first});
+    at = std::min(each->second, window.end);
   }
   if (at < window.end) missing.add(Extent{at, window.end});
   return missing;
+}
+
+Extent ExtentSet::first_from(uint64_t offset) const {
+  auto found = first_ending_after(offset);
+  if (found == extents_.end()) return {};
+  return {std::max(found->first, offset), found->second};
 }
 
 }  // namespace ramfs

@@ -18,7 +18,7 @@ Extent some_extent() {
 
 std::bitset<kBytes> bits(const ExtentSet& set) {
   std::bitset<kBytes> result;
-  for (const Extent& extent : set) {
+  for (Extent extent : set) {
     for (uint64_t at = extent.begin; at < extent.end; ++at) result.set(at);
   }
   return result;
@@ -28,7 +28,7 @@ void check_shape(const ExtentSet& set) {
   uint64_t total = 0;
   uint64_t previous_end = 0;
   bool first = true;
-  for (const Extent& extent : set) {
+  for (Extent extent : set) {
     RC_ASSERT(extent.begin < extent.end);
     RC_ASSERT(first || extent.begin > previous_end);
     first = false;

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <absl/container/btree_map.h>
+
+#include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <initializer_list>
 
 namespace ramfs {
 
@@ -16,10 +19,28 @@ struct Extent {
 };
 
 // A set of bytes of one file, kept as sorted, merged, non-empty extents.
-// Not thread-safe. add() at the end of the last extent, the usual case, is O(1); others are
-// O(log n) to find and O(n) to shift.
+// Not thread-safe. A B-tree: a large file written at random holds tens of thousands of extents, and
+// each write adds one, O(log n).
 class ExtentSet {
+  using Map = absl::btree_map<uint64_t, uint64_t>;  // begin -> end
+
  public:
+  // Goes over the extents in order of their offsets.
+  class Iterator {
+   public:
+    explicit Iterator(Map::const_iterator at) : at_(at) {}
+    Extent operator*() const { return {at_->first, at_->second}; }
+    Iterator& operator++() {
+      ++at_;
+      return *this;
+    }
+    bool operator==(const Iterator& other) const { return at_ == other.at_; }
+    bool operator!=(const Iterator& other) const { return at_ != other.at_; }
+
+   private:
+    Map::const_iterator at_;
+  };
+
   ExtentSet() = default;
   explicit ExtentSet(Extent extent) { add(extent); }
 
@@ -40,13 +61,18 @@ class ExtentSet {
   // The part of `window` that is not in the set.
   ExtentSet missing_from(Extent window) const;
 
-  const std::vector<Extent>& extents() const { return extents_; }
-  auto begin() const { return extents_.begin(); }
-  auto end() const { return extents_.end(); }
+  // The first byte of the set at or after `offset`, as the extent from there on; empty: none.
+  Extent first_from(uint64_t offset) const;
+
+  size_t size() const { return extents_.size(); }  // extents
+  Iterator begin() const { return Iterator(extents_.begin()); }
+  Iterator end() const { return Iterator(extents_.end()); }
   bool operator==(const ExtentSet& other) const { return extents_ == other.extents_; }
 
  private:
-  std::vector<Extent> extents_;
+  Map::const_iterator first_ending_after(uint64_t offset) const;
+
+  Map extents_;
   uint64_t total_ = 0;
 };
 

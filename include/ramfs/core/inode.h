@@ -8,6 +8,7 @@
 #include "ramfs/base/file_key.h"
 #include "ramfs/base/ids.h"
 #include "ramfs/base/mutex.h"
+#include "ramfs/base/timestamp.h"
 #include "ramfs/os/fd_cache.h"
 
 namespace ramfs {
@@ -41,6 +42,22 @@ class Inode {
   std::shared_ptr<FileData> data() const;
   void set_data(std::shared_ptr<FileData> data);
 
+  // Writeback happens later than the write that it is for, and ctime cannot be set. So that a file
+  // does not seem to change again then, we go on showing `shown` while the backing file's ctime is
+  // still the one that our writeback left.
+  struct ChangeTime {
+    Timestamp shown;
+    Timestamp backing;
+  };
+  ChangeTime change_time() const {
+    MutexLock lock(mutex_);
+    return change_time_;
+  }
+  void set_change_time(ChangeTime time) {
+    MutexLock lock(mutex_);
+    change_time_ = time;
+  }
+
   // Keeps a file without a name alive: the descriptor that we hold instead of finding it again.
   FdLease pinned() const;
   void pin(FdLease fd);
@@ -52,6 +69,7 @@ class Inode {
   Place place_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<FileData> data_ ABSL_GUARDED_BY(mutex_);
   FdLease pinned_ ABSL_GUARDED_BY(mutex_);
+  ChangeTime change_time_ ABSL_GUARDED_BY(mutex_);
   uint64_t lookups_ = 0;  // guarded by the lock of the inode's shard in the table
 };
 using InodePtr = std::shared_ptr<Inode>;
