@@ -17,9 +17,9 @@ class Backing {
   // Throws std::runtime_error with one line: missing, unreadable, not a directory.
   explicit Backing(const std::string& path);
 
-  int root() const { return root_.get(); }            // O_RDONLY|O_DIRECTORY
-  const std::string& path() const { return path_; }   // canonical
-  uint64_t device() const { return device_; }         // as (major << 32 | minor) of statx
+  int root() const { return root_.get(); }           // O_RDONLY|O_DIRECTORY
+  const std::string& path() const { return path_; }  // canonical
+  uint64_t device() const { return device_; }        // as (major << 32 | minor) of statx
 
   // Files can be found again by handle: the filesystem has handles and we may open them.
   bool has_handles() const { return has_handles_; }

@@ -39,7 +39,8 @@ class FdCache {
   struct Shard;
   Shard& shard_of(uint64_t key) const;
 
-  size_t shard_capacity_;
+  const size_t shard_count_;
+  const size_t shard_capacity_;
   std::unique_ptr<Shard[]> shards_;
 };
 

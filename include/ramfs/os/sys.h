@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ramfs/base/extent_set.h"
 #include "ramfs/base/file_key.h"
@@ -37,8 +38,8 @@ Result<Fd> open_key(int mount, const FileKey& key, int flags);
 Result<size_t> read_at(int fd, std::span<std::byte> buffer, uint64_t offset);
 Result<void> write_at(int fd, std::span<const std::byte> data, uint64_t offset);  // all of it
 
-Result<void> sync_fd(int fd);       // fsync
-Result<void> sync_data(int fd);     // fdatasync
+Result<void> sync_fd(int fd);          // fsync
+Result<void> sync_data(int fd);        // fdatasync
 Result<void> sync_filesystem(int fd);  // syncfs
 Result<void> truncate(int fd, uint64_t size);
 Result<void> allocate(int fd, int mode, Extent extent);  // fallocate
@@ -66,5 +67,28 @@ inline struct statx_timestamp to_statx(Timestamp time) {
 
 // CLOCK_REALTIME_COARSE: the clock that the kernel itself stamps files with.
 Timestamp now();
+
+// Raises the soft limit of open descriptors to the hard one; returns what holds then.
+size_t raise_descriptor_limit();
+
+// The supplementary groups of a process. ESRCH: it has gone.
+Result<std::vector<gid_t>> groups_of(pid_t pid);
+
+// While it lives, this thread makes files, and is checked by the kernel, as another user: the
+// filesystem uid and gid, the supplementary groups if given, and the umask. Other threads notice
+// nothing. Does nothing for our own user. One a thread at a time, destroyed by the same thread.
+// Throws std::system_error where the thread cannot have a umask of its own.
+class ActAs {
+ public:
+  ActAs(uid_t uid, gid_t gid, const std::vector<gid_t>* groups, mode_t umask);
+  ~ActAs();
+  ActAs(const ActAs&) = delete;
+  ActAs& operator=(const ActAs&) = delete;
+
+ private:
+  mode_t umask_before_;
+  bool user_changed_ = false;
+  bool groups_changed_ = false;
+};
 
 }  // namespace ramfs::sys
