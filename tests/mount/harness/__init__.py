@@ -1,0 +1,1 @@
+"""What the tests on a real mount share: disks, daemons, recorded sessions, tree comparison."""
