@@ -1,0 +1,2 @@
+// Where Debian installs it, so that one include fits both.
+#include "../../blockingconcurrentqueue.h"
