@@ -9,11 +9,17 @@ class Err(str):
     """The errno name a call ended with."""
 
 
+class Descriptor(int):
+    """A descriptor; its number is nobody's business."""
+
+
 def errno_name(number):
     return Err(errno.errorcode.get(number, str(number)))
 
 
 def digest(value):
+    if isinstance(value, Descriptor):
+        return "fd"
     if isinstance(value, (bytes, bytearray)) and len(value) > 64:
         return f"{len(value)} bytes {hashlib.sha1(value).hexdigest()[:16]}"
     return value

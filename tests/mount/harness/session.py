@@ -14,7 +14,7 @@ import time
 import traceback
 
 from harness import syscalls
-from harness.recording import Err, digest, errno_name, recorded
+from harness.recording import Descriptor, Err, digest, errno_name, recorded
 from harness.session_data import DataCalls
 
 NOBODY = 65534
@@ -25,7 +25,7 @@ class Gone(Exception):
 
 
 class Session(DataCalls):
-    """Calls on names. Descriptors are plain numbers: both runs open in the same order."""
+    """Calls on names."""
 
     def __init__(self):
         self.trace = []
@@ -83,7 +83,7 @@ class Session(DataCalls):
 
     @recorded
     def open(self, path, flags=os.O_RDONLY, mode=0o666):
-        return os.open(path, flags, mode)
+        return Descriptor(os.open(path, flags, mode))
 
     @recorded
     def close(self, descriptor):

@@ -55,12 +55,13 @@ def hash_nonzero(hashed, piece, start):
 
 
 def snapshot(root):
+    """Descriptor by descriptor, because a tree may be deeper than a path may be long."""
     entries = {}
-    for directory, names, files in os.walk(root):
+    for directory, names, files, descriptor in os.fwalk(root):
         names[:] = [name for name in names if name != "lost+found"]
         for name in names + files:
-            path = os.path.join(directory, name)
-            entries[os.path.relpath(path, root)] = describe(path)
+            key = os.path.relpath(os.path.join(directory, name), root)
+            entries[key] = describe(f"/proc/self/fd/{descriptor}/{name}")
     return entries
 
 
