@@ -26,9 +26,10 @@ struct ControlTarget {
 };
 
 struct ControlOptions {
-  std::string socket;                   // path of the Unix socket; its directory exists
+  std::string socket;  // path of the Unix socket; its directory exists
   std::string mountpoint;
   std::string backing;
+  std::string version;
   std::function<void()> unmount;        // ends the FUSE session, returns at once
   std::function<LogStats()> log_stats;  // empty: this mount has no log
 };
