@@ -71,7 +71,9 @@ def environment(directory, options):
 
 
 def all_jobs():
-    return [FioJob(path) for path in sorted(JOBS.glob("*.fio"))]
+    """By name, those on the disk last."""
+    jobs = [FioJob(path) for path in JOBS.glob("*.fio")]
+    return sorted(jobs, key=lambda job: (job.area != "ram", job.name))
 
 
 class Layer:

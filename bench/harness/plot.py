@@ -3,8 +3,12 @@
 import math
 from xml.sax.saxutils import escape
 
+from harness.report import FORGETFUL
+
 COLORS = {"tmpfs": "#9aa5b1", "overlayfs": "#c9b458", "bindfs": "#b5651d", "mergerfs": "#7d5ba6",
           "ramfs": "#0b6e4f", "ext4": "#444444"}
+INSIDE = {"tmpfs": "#111", "overlayfs": "#111", "bindfs": "white", "mergerfs": "white",
+          "ramfs": "white"}
 WIDTH, LEFT, RIGHT, TOP = 960, 150, 60, 92
 BAR, GAP, GROUP_GAP = 10, 2, 14
 LOWEST, HIGHEST = 1 / 64, 16
@@ -93,14 +97,17 @@ def _bar(canvas, y, results, job, target):
         return
     to_x = _x(ratio)
     canvas.rectangle(min(from_x, to_x), y, max(abs(to_x - from_x), 1), BAR, COLORS[target])
-    text = f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}"
-    cut = not LOWEST <= ratio <= HIGHEST    # the bar ends at the edge, its figure goes on
-    if job.fsynced and target in ("tmpfs", "overlayfs"):
+    text = f"{ratio:.2g}" if ratio < 0.1 else f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}"
+    if job.fsynced and target in FORGETFUL:
         text += " (keeps nothing)"
-    if to_x >= from_x:
-        inside = cut or to_x > WIDTH - RIGHT - 100 and len(text) > 6
-        canvas.text(to_x - 4 if inside else to_x + 3, y + BAR - 1, text + (" →" if cut else ""), 9,
-                    "end" if inside else "start", "white" if inside else "#444")
+    bold = target == "ramfs"
+    baseline = y + BAR - 1.5
+    # A bar that goes on beyond the edge carries its figure inside.
+    if ratio > HIGHEST:
+        canvas.text(to_x - 4, baseline, text + " →", 9, "end", INSIDE[target], bold)
+    elif ratio < LOWEST:
+        canvas.text(to_x + 4, baseline, "← " + text, 9, "start", INSIDE[target], bold)
+    elif to_x >= from_x:
+        canvas.text(to_x + 3, baseline, text, 9, "start", "#444", bold)
     else:
-        canvas.text(to_x - 3 if not cut else to_x + 4, y + BAR - 1, text, 9,
-                    "end" if not cut else "start", "#444" if not cut else "white")
+        canvas.text(to_x - 3, baseline, text, 9, "end", "#444", bold)

@@ -61,7 +61,7 @@ class Session:
         self.results = Results(jobs, options.targets)
         self.areas = {}
         self._layer = fio.Layer()
-        self._unusable = {}    # (target, suite, area) -> reason: not tried again
+        self._unusable = set()    # (target, suite, area) that did not mount: not tried again
 
     def measure(self):
         wanted = {job.area for job in self.jobs}
@@ -110,7 +110,7 @@ class Session:
                 if target.through:
                     self._lay(place.top, key)
                 self._jobs(target, jobs, place)
-        except Failed as error:
+        except (Failed, OSError) as error:    # OSError: our own calls through a broken mount
             self._note(target, jobs, key, mounted, error)
         finally:
             self._discard(place)
@@ -118,8 +118,11 @@ class Session:
     def _note(self, target, jobs, key, mounted, error):
         if mounted:
             self.results.warn(f"{target.name}: {error}")
+            for job in jobs:
+                if not self.results.cells[job.name][target.name]["values"]:
+                    self.results.fail(job, target.name, f"failed: {error}")
             return
-        self._unusable[key] = str(error)
+        self._unusable.add(key)
         self.results.warn(f"{target.name} not mounted: {error}")
         for job in jobs:
             self.results.fail(job, target.name, f"not mounted: {error}")
@@ -137,7 +140,7 @@ class Session:
         for job in jobs:
             try:
                 figures = job.measure(place, self.options)
-            except Failed as error:
+            except (Failed, OSError) as error:
                 say(f"{target.name}: {job.name}: {error}")
                 self.results.fail(job, target.name, f"failed: {error}")
                 continue
