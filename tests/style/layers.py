@@ -16,7 +16,8 @@ RANK = {
     "fuse": 5,
     "control": 5,
 }
-TOP = "main"  # src/*.cc: builds everything
+TOP = "main"  # src/*.cc and the programs: build everything
+PROGRAMS = ("ramfs", "ramfsctl")
 
 # A header by pattern, and where alone it may be included.
 LIBRARIES = [
@@ -32,7 +33,7 @@ LIBRARIES = [
 def layer_of(path):
     parts = path.relative_to(tree.ROOT).parts
     folders = parts[1:-1] if parts[0] == "src" else parts[2:-1]
-    return folders[0] if folders else TOP
+    return folders[0] if folders and folders[0] not in PROGRAMS else TOP
 
 
 def check(path):
