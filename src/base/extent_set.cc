@@ -63,13 +63,13 @@ void ExtentSet::remove(Extent extent) {
     uint64_t cut_begin = std::max(old.begin, extent.begin);
     uint64_t cut_end = std::min(old.end, extent.end);
     total_ -= cut_end - cut_begin;
-    auto next = extents_.erase(found);
+    extents_.erase(found);
     if (old.begin < cut_begin) extents_.emplace(old.begin, cut_begin);
     if (cut_end < old.end) {
       extents_.emplace(cut_end, old.end);
       return;
     }
-    found = next == extents_.end() ? extents_.end() : first_ending_after(extent.begin);
+    found = first_ending_after(extent.begin);
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cerrno>
+#include <string>
 #include <tl/expected.hpp>
 
 namespace ramfs {
@@ -19,6 +20,9 @@ inline tl::unexpected<Errno> fail(int error_number) {
   return tl::unexpected<Errno>(Errno{error_number});
 }
 inline tl::unexpected<Errno> fail(Errno error) { return tl::unexpected<Errno>(error); }
+// For people: "No space left on device".
+std::string error_text(Errno error);
+
 inline tl::unexpected<Errno> fail_errno() { return fail(errno); }
 
 }  // namespace ramfs

@@ -12,27 +12,36 @@ namespace ramfs {
 // Every known inode, by id and by identity (device and file key; device and number where there are
 // no handles). A reused inode number gets a new Inode, because its key differs.
 //
-// An inode leaves the table when the kernel has forgotten it and neither data() nor pinned() nor an
-// open file holds it. Safe from any thread; sharded; no I/O under its locks.
+// An inode leaves the table when the kernel has forgotten it and it has no data(); a pinned
+// descriptor goes with it. Who needs an inode that the kernel may not hold yet remembers it with one
+// lookup, and forgets that one when data() is set. Safe from any thread; sharded; no I/O under its
+// locks.
 class InodeTable {
  public:
   InodeTable();
   ~InodeTable();
 
-  // The inode of this file, made known if it was not; `lookups` is added to the kernel's count.
+  // The inode of this file, made known if it was not; `lookups` is added to the kernel's count. The
+  // root is found too, but not counted: it stays.
   InodePtr remember(const sys::Attributes& attributes, const FileKey& key, uint64_t lookups);
   InodePtr add_root(const sys::Attributes& attributes, const FileKey& key);
 
   InodePtr find(InodeId id) const;  // null: never known or forgotten
   InodePtr find(uint64_t device, uint64_t number, const FileKey& key) const;
 
-  // The kernel forgets `lookups` of its references.
-  void forget(InodeId id, uint64_t lookups);
-  // Something that held the inode has let go: drop it if that was the last.
-  void release(const InodePtr& inode);
+  // The kernel gets more references to an inode that it holds.
+  void add_lookups(const InodePtr& inode, uint64_t lookups);
+  // The kernel forgets `lookups` of its references. Returns the inode if it left the table: its
+  // cached descriptors are to be dropped then (Names::forget does both).
+  InodePtr forget(InodeId id, uint64_t lookups);
+  // data() is gone: the inode leaves the table if that was all. True: it did.
+  bool release(const InodePtr& inode);
+  // The file has no name any more: where the identity is an inode number, which the filesystem may
+  // use again, it must not lead here.
+  void disown(const InodePtr& inode);
 
   size_t size() const;
-  // Every inode that has data(), at some moment of the call.
+  // Every inode that has data(), at some moment of the call. Walks the whole table.
   void for_each_with_data(const std::function<void(const InodePtr&)>& visit) const;
 
  private:
@@ -46,8 +55,12 @@ class InodeFiles {
  public:
   InodeFiles(const Backing& backing, const InodeTable& table, size_t capacity);
 
-  enum class Access { path, read, write };  // O_PATH, O_RDONLY, O_RDWR; never through a symlink
+  // O_PATH, O_RDONLY, O_RDWR; never through a symlink. Only regular files and directories are
+  // opened other than by path: a fifo would wait.
+  enum class Access { path, read, write };
   Result<FdLease> open(const Inode& inode, Access access);
+  // Whichever is at hand: for what works on every kind of descriptor.
+  Result<FdLease> any(const Inode& inode);
   // The same without the cache, with exactly these flags: to let the kernel check an application's
   // open (immutable files, read-only filesystems, O_TRUNC is never passed on).
   Result<Fd> open_fresh(const Inode& inode, int flags);
@@ -63,6 +76,9 @@ class InodeFiles {
   Result<std::string> path(const Inode& inode) const;
 
  private:
+  Result<Fd> open_now(const Inode& inode, int flags);
+  Result<Fd> open_by_place(const Inode& inode, int flags) const;
+
   const Backing& backing_;
   const InodeTable& table_;
   FdCache cache_;

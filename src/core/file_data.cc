@@ -1,0 +1,260 @@
+#include "ramfs/core/file_data.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <ctime>
+
+#include "ramfs/base/logging.h"
+#include "ramfs/core/placement.h"
+
+namespace ramfs {
+
+FileData::FileData(Services& services, InodePtr inode, const sys::Attributes& attributes,
+                   bool named)
+    : services_(services), inode_(std::move(inode)), named_(named) {
+  home_ = cacheable() ? Home::arena : Home::backing;
+  size_ = backing_size_ = attributes.stx_size;
+  sparse_ = attributes.stx_blocks * 512 < attributes.stx_size;
+  version_ = {attributes.stx_size, sys::to_timestamp(attributes.stx_mtime)};
+}
+
+FileData::~FileData() {
+  // What is dirty when the daemon ends stays in the arena for the next one.
+  MutexLock lock(mutex_);
+  if (dirty_.empty() && flushing_.empty()) discard_slot_locked();
+}
+
+// Files of other filesystems mounted below the backing directory have no identity in our log.
+bool FileData::cacheable() const {
+  return inode_->device == services_.backing.device() &&
+         inode_->key.kind() != FileKey::Kind::none && !services_.options.read_only;
+}
+
+Result<FdLease> FileData::slot_fd(SlotId slot) const { return services_.arena.open(slot); }
+
+Result<FdLease> FileData::backing_fd(bool write) const {
+  if (auto pinned = inode_->pinned()) return pinned;
+  return services_.files.open(*inode_,
+                              write ? InodeFiles::Access::write : InodeFiles::Access::read);
+}
+
+bool FileData::revalidate(const sys::Attributes& attributes) {
+  BackingVersion now{attributes.stx_size, sys::to_timestamp(attributes.stx_mtime)};
+  {
+    MutexLock lock(mutex_);
+    // While we write to the backing file ourselves its version is ours to change.
+    if (now == version_ || data_unsynced_ || writing_back_ || home_ == Home::backing) return true;
+    if (dirty_locked()) return false;  // writeback keeps their copy
+  }
+  WriterLock shape(shape_);
+  MutexLock lock(mutex_);
+  if (dirty_locked() || writing_back_) return false;
+  discard_slot_locked();
+  size_ = backing_size_ = attributes.stx_size;
+  sparse_ = attributes.stx_blocks * 512 < attributes.stx_size;
+  version_ = now;
+  return false;
+}
+
+void FileData::opened() {
+  MutexLock lock(mutex_);
+  ++opens_;
+}
+
+void FileData::closed() {
+  MutexLock lock(mutex_);
+  --opens_;
+  // A file without a name dies with its last open: nothing of it need be kept.
+  if (opens_ == 0 && !named_ && !writing_back_) discard_slot_locked();
+}
+
+bool FileData::idle() const {
+  MutexLock lock(mutex_);
+  return opens_ == 0 && slot_ == kNoSlot && !writing_back_ && in_flight_.empty() &&
+         last_lsn_ == kNoLsn && !data_unsynced_ && !dirty_locked();
+}
+
+bool FileData::dirty_locked() const {
+  if (!named_) return false;
+  return !dirty_.empty() || !flushing_.empty() || data_unsynced_;
+}
+
+bool FileData::dirty() const {
+  MutexLock lock(mutex_);
+  return dirty_locked();
+}
+
+void FileData::enqueue_locked() {
+  if (queued_ || !dirty_locked()) return;
+  queued_ = true;
+  services_.writeback->enqueue(shared_from_this());
+}
+
+// Brings the mount-wide sums in line with our sets.
+void FileData::recount_locked(bool cleaned) {
+  uint64_t dirty_now = named_ ? dirty_.total() + flushing_.total() : 0;
+  if (dirty_now > dirty_counted_) services_.dirty.add(dirty_now - dirty_counted_);
+  if (dirty_now < dirty_counted_) {
+    uint64_t less = dirty_counted_ - dirty_now;
+    if (cleaned) {
+      services_.dirty.cleaned(less);
+    } else {
+      services_.dirty.discarded(less);
+    }
+  }
+  dirty_counted_ = dirty_now;
+  // Promises only shrink here; they grow at promise_space().
+  uint64_t needed = dirty_now == 0 ? 0 : promised_;
+  if (needed < promised_) services_.space.kept(promised_ - needed);
+  promised_ = needed;
+}
+
+void FileData::touch_locked() {
+  mtime_ = ctime_ = sys::now();
+  times_pending_ = true;
+}
+
+// These bytes are the slot's no more.
+void FileData::forget_extent_locked(Extent extent) {
+  uint64_t absorbed = dirty_.overlap(extent);
+  services_.counters.absorbed_bytes.fetch_add(absorbed, std::memory_order_relaxed);
+  present_.remove(extent);
+  dirty_.remove(extent);
+  flushing_.remove(extent);
+  uncommitted_.remove(extent);
+  ExtentSet pages;
+  for (Extent each : present_) {
+    pages.add({each.begin & ~kPageMask, (each.end + kPageMask) & ~kPageMask});
+  }
+  services_.arena.uncharge(pages_.total() - pages.total());
+  pages_ = std::move(pages);
+  recount_locked(false);
+}
+
+void FileData::discard_slot_locked() {
+  if (slot_ != kNoSlot) services_.arena.discard(slot_);
+  slot_ = kNoSlot;
+  services_.arena.uncharge(pages_.total());
+  uint64_t absorbed = dirty_.total();
+  services_.counters.absorbed_bytes.fetch_add(absorbed, std::memory_order_relaxed);
+  present_.clear();
+  pages_.clear();
+  dirty_.clear();
+  flushing_.clear();
+  uncommitted_.clear();
+  recount_locked(false);
+}
+
+// Reads how the backing file stands after a change of ours.
+void FileData::refresh_version(int backing) {
+  auto attributes = sys::stat_fd(backing);
+  if (!attributes) return;
+  Timestamp changed = sys::to_timestamp(attributes->stx_ctime);
+  MutexLock lock(mutex_);
+  backing_size_ = attributes->stx_size;
+  version_ = {attributes->stx_size, sys::to_timestamp(attributes->stx_mtime)};
+  sparse_ = attributes->stx_blocks * 512 < attributes->stx_size;
+  if (times_pending_) inode_->set_change_time({.shown = ctime_, .backing = changed});
+}
+
+// Somebody changed the backing file directly while we hold newer bytes of it. Ours will be written
+// over theirs; so theirs is copied first, beside it.
+void FileData::keep_foreign_copy(int backing) {
+  services_.counters.conflicts.fetch_add(1, std::memory_order_relaxed);
+  auto path = services_.backing.path_of(backing);
+  if (!path) return;
+  char stamp[32];
+  time_t seconds = ::time(nullptr);
+  struct tm parts {};
+  ::gmtime_r(&seconds, &parts);
+  ::strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &parts);
+  std::string copy = *path + ".conflict-" + stamp;
+  auto source = sys::reopen(backing, O_RDONLY);
+  auto target = sys::open_at(services_.backing.root(), copy.c_str(),
+                             O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+  if (!source || !target || !sys::copy_all(source->get(), target->get())) {
+    log_error("{}: changed directly while RAM holds newer data, and no copy could be kept",
+              *path);
+    return;
+  }
+  log_warn("{}: changed directly while RAM held newer data; the direct version is kept as {}",
+           *path, copy);
+}
+
+bool FileData::in_arena() const {
+  MutexLock lock(mutex_);
+  return slot_ != kNoSlot && present_.contains({0, size_});
+}
+
+void FileData::overlay(sys::Attributes& attributes) const {
+  Inode::ChangeTime mask = inode_->change_time();
+  Timestamp changed = sys::to_timestamp(attributes.stx_ctime);
+  bool masked = changed == mask.backing;
+  if (masked) changed = mask.shown;
+  MutexLock lock(mutex_);
+  if (!dirty_.empty() || !flushing_.empty()) {
+    attributes.stx_size = size_;
+    attributes.stx_blocks += promised_ / 512;
+  }
+  if (times_pending_) {
+    attributes.stx_mtime = sys::to_statx(mtime_);
+    changed = std::max(changed, ctime_);
+  }
+  attributes.stx_ctime = sys::to_statx(changed);
+}
+
+void FileData::set_mtime(Timestamp mtime) {
+  {
+    MutexLock lock(mutex_);
+    if (times_pending_) {
+      mtime_ = mtime;
+      ctime_ = sys::now();
+      if (slot_ != kNoSlot) services_.arena.note_size(slot_, size_, mtime_);
+    }
+  }
+  if (auto backing = backing_fd(false)) refresh_version((*backing)->get());
+}
+
+void FileData::metadata_changed() {
+  MutexLock lock(mutex_);
+  metadata_unsynced_ = true;
+}
+
+void FileData::lost_last_name() {
+  Lsn upto = kNoLsn;
+  {
+    MutexLock lock(mutex_);
+    named_ = false;
+    upto = last_lsn_;
+    last_lsn_ = kNoLsn;
+    uncommitted_.clear();
+    if (opens_ == 0 && !writing_back_) discard_slot_locked();
+    recount_locked(false);
+  }
+  if (upto != kNoLsn) (void)services_.forgets.forget(inode_->key, upto);
+}
+
+void FileData::gained_name() {
+  MutexLock lock(mutex_);
+  if (named_) return;
+  named_ = true;
+  uncommitted_ = dirty_;
+  recount_locked(false);
+  enqueue_locked();
+}
+
+FileStatus FileData::status() const {
+  MutexLock lock(mutex_);
+  FileStatus status;
+  status.home = home_ == Home::arena && slot_ != kNoSlot ? "arena" : "backing";
+  status.binding = "unbound";
+  status.size = size_;
+  status.arena_bytes = pages_.total();
+  status.dirty_bytes = dirty_.total() + flushing_.total();
+  status.uncommitted_bytes = uncommitted_.total();
+  status.open_handles = opens_;
+  return status;
+}
+
+}  // namespace ramfs

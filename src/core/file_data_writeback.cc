@@ -1,0 +1,169 @@
+#include <algorithm>
+#include <memory>
+
+#include "ramfs/base/logging.h"
+#include "ramfs/core/file_data.h"
+#include "ramfs/core/file_table.h"
+#include "ramfs/os/fault.h"
+
+namespace ramfs {
+namespace {
+
+constexpr uint64_t kCopyUnit = 1ull << 20;  // between two of them a truncate may come in
+
+std::span<std::byte> copy_buffer() {
+  thread_local auto buffer = std::make_unique<std::byte[]>(kCopyUnit);
+  return {buffer.get(), kCopyUnit};
+}
+
+}  // namespace
+
+// Takes what is dirty as ours to copy. False: there is nothing.
+bool FileData::begin_writeback(bool even_unnamed) {
+  MutexLock lock(mutex_);
+  while (writing_back_) changed_.wait(mutex_);
+  bool nothing = dirty_.empty() && !data_unsynced_;
+  if (nothing || (!named_ && !even_unnamed)) {
+    queued_ = false;
+    return false;
+  }
+  writing_back_ = true;
+  std::swap(flushing_, dirty_);
+  flush_lsn_ = last_lsn_;
+  flushing_through_ = std::exchange(data_unsynced_, false);
+  return true;
+}
+
+Result<bool> FileData::copy_to_backing() { return copy_out(false); }
+
+Result<bool> FileData::copy_out(bool even_unnamed) {
+  if (cacheable()) services_.gate.wait();
+  if (!begin_writeback(even_unnamed)) return false;
+  SlotId slot = kNoSlot;
+  {
+    MutexLock lock(mutex_);
+    slot = slot_;
+  }
+  auto backing = backing_fd(true);
+  Result<void> done = fault_point("writeback.begun");
+  if (!backing) done = fail(backing.error());
+  if (done) done = copy_dirty((*backing)->get(), slot);
+  if (done) return true;
+  if (done.error() == Errno{ESTALE}) {
+    log_info("a file was removed directly in the backing directory; its unwritten data went too");
+    finish_writeback({});
+    return false;
+  }
+  finish_writeback(done);
+  return fail(done.error());
+}
+
+bool FileData::backing_changed(int backing) {
+  if (services_.options.coherence != Coherence::open) return false;
+  auto attributes = sys::stat_fd(backing);
+  if (!attributes) return false;
+  MutexLock lock(mutex_);
+  return home_ == Home::arena &&
+         version_ != BackingVersion{attributes->stx_size, sys::to_timestamp(attributes->stx_mtime)};
+}
+
+Result<void> FileData::copy_dirty(int backing, SlotId slot) {
+  if (slot == kNoSlot) return {};
+  if (backing_changed(backing)) keep_foreign_copy(backing);
+  auto source = slot_fd(slot);
+  if (!source) return fail(source.error());
+  auto buffer = copy_buffer();
+  uint64_t cursor = 0;
+  for (;;) {
+    ReaderLock shape(shape_);
+    Extent next;
+    {
+      MutexLock lock(mutex_);
+      next = flushing_.first_from(cursor);
+    }
+    if (next.empty()) break;
+    next.end = std::min(next.end, next.begin + kCopyUnit);
+    auto bytes = buffer.first(next.length());
+    auto count = sys::read_at((*source)->get(), bytes, next.begin);
+    if (!count) return fail(count.error());
+    if (*count != bytes.size()) return fail(EIO);
+    if (auto written = sys::write_at(backing, bytes, next.begin); !written) return written;
+    services_.counters.backing_write_bytes.fetch_add(bytes.size(), std::memory_order_relaxed);
+    cursor = next.end;
+  }
+  Timestamp mtime;
+  {
+    MutexLock lock(mutex_);
+    mtime = mtime_;
+  }
+  if (auto stamped = sys::set_mtime(backing, mtime); !stamped) return stamped;
+  refresh_version(backing);
+  return fault_point("writeback.copied");
+}
+
+Result<void> FileData::sync_backing() {
+  auto backing = backing_fd(true);
+  if (!backing) return fail(backing.error());
+  return sys::sync_fd((*backing)->get());
+}
+
+// The copy is durable: what was not written again meanwhile is clean. Says up to where the log's
+// records of this file are void.
+Lsn FileData::note_durable_locked() {
+  ExtentSet cleaned = std::move(flushing_);
+  flushing_.clear();
+  cleaned.remove(dirty_);
+  uncommitted_.remove(cleaned);
+  if (slot_ != kNoSlot) services_.arena.note_clean(slot_, cleaned);
+  bool all_clean = dirty_.empty() && !data_unsynced_;
+  if (all_clean) times_pending_ = false;
+  // Each record up to the one that was newest when the copy began holds bytes that the backing file
+  // now has, or older ones; if nothing was written since, that is true of every record.
+  Lsn forget = all_clean ? last_lsn_ : flush_lsn_;
+  wait_for_commits_locked(forget);
+  return forget;
+}
+
+void FileData::note_failed_locked(Errno error) {
+  dirty_.add(flushing_);
+  flushing_.clear();
+  data_unsynced_ = data_unsynced_ || flushing_through_;
+  writeback_error_ = error;
+  services_.dirty.failed(error);
+}
+
+void FileData::finish_writeback(Result<void> durable) {
+  auto self = shared_from_this();
+  Lsn forget = kNoLsn;
+  {
+    MutexLock lock(mutex_);
+    if (durable) {
+      forget = note_durable_locked();
+    } else {
+      note_failed_locked(durable.error());
+    }
+    recount_locked(durable.has_value());
+  }
+  // last_lsn_ stands until the log has taken the forget: a truncate in between must know of it.
+  bool forgotten = forget != kNoLsn && services_.forgets.forget(inode_->key, forget).has_value();
+  {
+    MutexLock lock(mutex_);
+    if (forgotten && last_lsn_ <= forget) last_lsn_ = kNoLsn;
+    writing_back_ = false;
+    queued_ = dirty_locked();
+    if (!named_ && opens_ == 0) discard_slot_locked();
+    changed_.notify_all();
+  }
+  services_.file_table->let_go(*this);
+}
+
+Result<void> FileData::flush_now(bool even_unnamed) {
+  auto copied = copy_out(even_unnamed);
+  if (!copied) return fail(copied.error());
+  if (!*copied) return {};
+  auto synced = sync_backing();
+  finish_writeback(synced);
+  return synced;
+}
+
+}  // namespace ramfs
