@@ -70,6 +70,14 @@ class DataCalls:
         return rounded
 
     @recorded
+    def holes_are_zeros(self, descriptor):
+        size, at, good = os.fstat(descriptor).st_size, 0, True
+        for start, end in [*syscalls.data_segments(descriptor), (size, size)]:
+            good = good and not os.pread(descriptor, start - at, at).strip(b"\0")
+            at = end
+        return good
+
+    @recorded
     def store(self, descriptor, offset, data, length):
         """Stores through MAP_SHARED and msync."""
         with mmap.mmap(descriptor, length, mmap.MAP_SHARED) as memory:
