@@ -17,7 +17,7 @@ RANK = {
     "control": 5,
 }
 TOP = "main"  # src/*.cc and the programs: build everything
-PROGRAMS = ("ramfs", "ramfsctl")
+PROGRAMS = ("main", "ramfs", "ramfsctl")
 
 # A header by pattern, and where alone it may be included.
 LIBRARIES = [
