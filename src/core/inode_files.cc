@@ -27,9 +27,13 @@ int flags_of(InodeFiles::Access access) {
   return O_RDWR | O_NOFOLLOW | O_NONBLOCK;
 }
 
-bool out_of_descriptors(Errno error) { return error == Errno{EMFILE} || error == Errno{ENFILE}; }
+bool out_of_descriptors(Errno error) {
+  return error == Errno{EMFILE} || error == Errno{ENFILE};
+}
 
-bool gone(Errno error) { return error == Errno{ENOENT} || error == Errno{ENOTDIR}; }
+bool gone(Errno error) {
+  return error == Errno{ENOENT} || error == Errno{ENOTDIR};
+}
 
 }  // namespace
 
@@ -99,7 +103,9 @@ void InodeFiles::drop(const Inode& inode) {
   }
 }
 
-size_t InodeFiles::size() const { return cache_.size(); }
+size_t InodeFiles::size() const {
+  return cache_.size();
+}
 
 Result<std::string> InodeFiles::path(const Inode& inode) const {
   std::vector<std::string> names;  // from the inode upwards

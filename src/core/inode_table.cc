@@ -26,8 +26,12 @@ struct Identity {
   bool by_handle() const { return key->kind() == FileKey::Kind::handle; }
 };
 
-Identity identity_of(const Identity& identity) { return identity; }
-Identity identity_of(const Inode* inode) { return {inode->device, inode->number, &inode->key}; }
+Identity identity_of(const Identity& identity) {
+  return identity;
+}
+Identity identity_of(const Inode* inode) {
+  return {inode->device, inode->number, &inode->key};
+}
 
 struct IdentityHash {
   using is_transparent = void;
@@ -114,8 +118,8 @@ InodePtr InodeTable::remember(const sys::Attributes& attributes, const FileKey& 
     }
     shard.by_identity.erase(found);  // a reused number
   }
-  auto inode = std::make_shared<Inode>(impl_->next_id(shard), key, identity.device, identity.number,
-                                       type);
+  auto inode =
+      std::make_shared<Inode>(impl_->next_id(shard), key, identity.device, identity.number, type);
   inode->lookups_ = lookups;
   shard.by_identity.insert(inode.get());
   shard.by_id.emplace(inode->id, inode);

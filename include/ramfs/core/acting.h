@@ -12,9 +12,10 @@
 
 namespace ramfs {
 
-// Runs `call`, which makes something of `mode`, as the caller, so that the backing filesystem itself
-// applies owner, group, umask and default ACL. The supplementary groups cost a read of /proc: they
-// are looked up only where they can matter, for set-group-id and where permission comes by them.
+// Runs `call`, which makes something of `mode`, as the caller, so that the backing filesystem
+// itself applies owner, group, umask and default ACL. The supplementary groups cost a read of
+// /proc: they are looked up only where they can matter, for set-group-id and where permission comes
+// by them.
 template <class Call>
 auto as_caller(const Caller& caller, mode_t mode, Call&& call) -> decltype(call()) {
   bool with_groups = caller.uid != 0 && (mode & S_ISGID) != 0;

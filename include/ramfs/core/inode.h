@@ -20,8 +20,13 @@ class FileData;
 // has no name any more.
 class Inode {
  public:
-  Inode(InodeId id, FileKey key, uint64_t device, uint64_t number, uint32_t type)
-      : id(id), key(std::move(key)), device(device), number(number), type(type) {}
+  Inode(InodeId its_id, FileKey its_key, uint64_t its_device, uint64_t its_number,
+        uint32_t its_type)
+      : id(its_id),
+        key(std::move(its_key)),
+        device(its_device),
+        number(its_number),
+        type(its_type) {}
 
   const InodeId id;
   const FileKey key;

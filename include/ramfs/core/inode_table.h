@@ -13,9 +13,9 @@ namespace ramfs {
 // no handles). A reused inode number gets a new Inode, because its key differs.
 //
 // An inode leaves the table when the kernel has forgotten it and it has no data(); a pinned
-// descriptor goes with it. Who needs an inode that the kernel may not hold yet remembers it with one
-// lookup, and forgets that one when data() is set. Safe from any thread; sharded; no I/O under its
-// locks.
+// descriptor goes with it. Who needs an inode that the kernel may not hold yet remembers it with
+// one lookup, and forgets that one when data() is set. Safe from any thread; sharded; no I/O under
+// its locks.
 class InodeTable {
  public:
   InodeTable();
