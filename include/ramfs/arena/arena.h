@@ -20,9 +20,12 @@ struct ArenaOptions {
   std::string directory;      // where the arena lives; created, mode 0700
   uint64_t budget_bytes = 0;  // of file data
   bool mount_tmpfs = true;    // a private tmpfs of our own there; false: the directory as it is
+  uint64_t ledger_bytes = 16 << 20;  // when the ledger is rewritten with only what still counts
 };
 
 // What a killed daemon left in the arena: a file with data that the backing file does not have.
+// `dirty` is empty if only the size and mtime were noted, or all of it was written back. A slot of
+// which nothing was ever noted is gone.
 struct SurvivingSlot {
   SlotId slot;
   FileKey file;
@@ -32,8 +35,8 @@ struct SurvivingSlot {
 };
 
 // The RAM for file data: a directory on tmpfs with one file a slot, sparse, at the same offsets as
-// the file it stands for. It outlives a killed daemon: which bytes of a slot are dirty is written to
-// a ledger beside the slots, in shared memory, before a write is acknowledged.
+// the file it stands for. It outlives a killed daemon: which bytes of a slot are dirty is written
+// to a ledger beside the slots, in shared memory, before a write is acknowledged.
 //
 // The arena accounts bytes and finds descriptors; which bytes are there, and what they mean, only
 // core knows. All calls are safe from any thread; calls for one slot are the caller's to order.
