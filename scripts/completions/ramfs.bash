@@ -1,13 +1,15 @@
 # bash completion for ramfs(8) and ramfsctl(1).
 
 _ramfs_options="allow_other arena= coherence= commit= control= default_permissions demote= dirty=
-  durability= halflife= log= logfile= loglevel= noatime promote= ro rw slot_max= writeback="
+  durability= halflife= io_uring= log= logfile= loglevel= noatime passthrough= promote= ro rw
+  slot_max= writeback="
 
 _ramfs_values() {
   case $1 in
     durability) echo "backing log relaxed" ;;
     coherence) echo "exclusive open" ;;
-    loglevel) echo "debug info warning error" ;;
+    loglevel) echo "trace debug info warn error off" ;;
+    passthrough | io_uring) echo "auto off" ;;
   esac
 }
 
@@ -47,13 +49,13 @@ _ramfs_mounts() { awk '$3 == "fuse.ramfs" { print $2 }' /proc/self/mounts; }
 _ramfsctl() {
   local current previous words cword
   _get_comp_words_by_ref -c current -p previous -w words -i cword
-  local commands="doctor log status sync umount which"
+  local commands="doctor evict log status sync umount which"
   local command="" word
   for word in "${words[@]:1:cword-1}"; do
     if [[ " $commands " == *" $word "* ]]; then command=$word && break; fi
   done
   if [[ $current == -* ]]; then
-    mapfile -t COMPREPLY < <(compgen -W "--json --help" -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W "--json --help --version" -- "$current")
     return
   fi
   case $command in
