@@ -21,7 +21,6 @@ constexpr const char* kNumbersName = "numbers";
 constexpr uint64_t kNumbersAhead = 1 << 24;   // reserved at a time
 constexpr uint64_t kMemoryEpochs = 8;         // so many epochs stay in memory
 constexpr uint64_t kWorthDropping = 1 << 20;  // with nothing needed in it
-constexpr auto kIdle = std::chrono::seconds(3);
 
 std::string damaged_entry(const char* what, std::optional<log_format::Key> key) {
   if (!key) return fmt::format("{} with a damaged key", what);
@@ -292,7 +291,7 @@ void LogImpl::run(const std::stop_token& stop) {
         bool busy = table_.current_bytes() > 0;
         if (!busy) {
           wake_.wait(mutex_);
-        } else if (!wake_.wait_for(mutex_, kIdle)) {
+        } else if (!wake_.wait_for(mutex_, options_.idle)) {
           idle = writes_.load() == seen_writes && !table_.current_needed();
           seen_writes = writes_.load();
           if (idle) break;
@@ -304,7 +303,7 @@ void LogImpl::run(const std::stop_token& stop) {
     if (auto tended = tend(idle); !tended) {
       log_debug("log: epochs stay as they are for now, error {}", static_cast<int>(tended.error()));
       MutexLock lock(mutex_);
-      if (!stopping_) wake_.wait_for(mutex_, kIdle);
+      if (!stopping_) wake_.wait_for(mutex_, options_.idle);
     }
   }
 }

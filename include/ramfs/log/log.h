@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -36,6 +37,7 @@ struct LogOptions {
   std::string directory;               // created, mode 0700, if missing
   uint64_t epoch_bytes = 32ull << 20;  // a new epoch starts above this
   int zstd_level = 1;                  // 0: never compress
+  std::chrono::milliseconds idle{3000};  // a log with nothing needed in it shrinks after this
 };
 
 struct LogStats {
