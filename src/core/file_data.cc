@@ -34,7 +34,6 @@ bool FileData::cacheable() const {
 Result<FdLease> FileData::slot_fd(SlotId slot) const { return services_.arena.open(slot); }
 
 Result<FdLease> FileData::backing_fd(bool write) const {
-  if (auto pinned = inode_->pinned()) return pinned;
   return services_.files.open(*inode_,
                               write ? InodeFiles::Access::write : InodeFiles::Access::read);
 }
@@ -116,13 +115,11 @@ void FileData::touch_locked() {
 }
 
 // These bytes are the slot's no more.
-void FileData::forget_extent_locked(Extent extent) {
-  uint64_t absorbed = dirty_.overlap(extent);
+void FileData::forget_locked(const ExtentSet& extents) {
+  uint64_t absorbed = 0;
+  for (Extent extent : extents) absorbed += dirty_.overlap(extent);
   services_.counters.absorbed_bytes.fetch_add(absorbed, std::memory_order_relaxed);
-  present_.remove(extent);
-  dirty_.remove(extent);
-  flushing_.remove(extent);
-  uncommitted_.remove(extent);
+  for (ExtentSet* set : {&present_, &dirty_, &flushing_, &uncommitted_}) set->remove(extents);
   ExtentSet pages;
   for (Extent each : present_) {
     pages.add({each.begin & ~kPageMask, (each.end + kPageMask) & ~kPageMask});
@@ -217,6 +214,7 @@ void FileData::set_mtime(Timestamp mtime) {
 }
 
 void FileData::metadata_changed() {
+  privileges_possible = true;
   MutexLock lock(mutex_);
   metadata_unsynced_ = true;
 }

@@ -1,3 +1,6 @@
+#include <fcntl.h>
+#include <linux/falloc.h>
+
 #include <algorithm>
 #include <cstring>
 

@@ -1,3 +1,6 @@
+#include <fcntl.h>
+#include <linux/falloc.h>
+
 #include <algorithm>
 #include <memory>
 
@@ -80,8 +83,8 @@ uint64_t FileData::evict() {
         ExtentSet clean = present_;
         clean.remove(dirty_);
         auto fd = slot_fd(slot_);
+        forget_locked(clean);
         for (Extent extent : clean) {
-          forget_extent_locked(extent);
           int punch = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
           if (fd) (void)sys::allocate((*fd)->get(), punch, extent);
         }

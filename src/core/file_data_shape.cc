@@ -58,7 +58,7 @@ Result<void> FileData::truncate(uint64_t size) {
   SlotId slot = kNoSlot;
   {
     MutexLock lock(mutex_);
-    forget_extent_locked({size, UINT64_MAX});
+    forget_locked(ExtentSet({size, UINT64_MAX}));
     size_ = backing_size_ = size;
     low_water_ = std::min(low_water_, size);
     metadata_unsynced_ = true;
@@ -103,7 +103,7 @@ Result<void> FileData::fallocate(int mode, Extent extent) {
     MutexLock lock(mutex_);
     slot = slot_;
     if (zeroes) {
-      forget_extent_locked(extent);
+      forget_locked(ExtentSet(extent));
       if (slot != kNoSlot) services_.arena.note_clean(slot, ExtentSet(extent));
     }
     size_ = size;

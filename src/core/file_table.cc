@@ -25,9 +25,8 @@ void FileTable::let_go(FileData& data) {
     MutexLock lock(stripe(*inode));
     if (!data.idle() || inode->data().get() != &data) return;
     inode->set_data(nullptr);
-    inode->pin(nullptr);
   }
-  services_.table.release(inode);
+  if (services_.table.release(inode)) services_.files.drop(*inode);
 }
 
 }  // namespace ramfs

@@ -124,6 +124,17 @@ Result<void> write_at(int fd, std::span<const std::byte> data, uint64_t offset) 
   return {};
 }
 
+Result<void> copy_all(int from, int to) {
+  std::array<std::byte, 1 << 16> buffer;
+  for (uint64_t at = 0;;) {
+    auto count = read_at(from, buffer, at);
+    if (!count) return fail(count.error());
+    if (*count == 0) return {};
+    if (auto written = write_at(to, std::span(buffer).first(*count), at); !written) return written;
+    at += *count;
+  }
+}
+
 Result<void> sync_fd(int fd) {
   return done([&] { return ::fsync(fd); });
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -76,6 +77,8 @@ class FileData final : public DirtyFile, public std::enable_shared_from_this<Fil
   // Data in log or backing file, durably, whatever the class; metadata is not its business.
   Result<void> make_durable();
   void metadata_changed();  // on the backing filesystem, unsynced
+  // Whether set-id bits or capabilities may be there for a write to clear; false once looked for.
+  std::atomic<bool> privileges_possible{true};
   void lost_last_name();
   void gained_name();
 
@@ -124,7 +127,7 @@ class FileData final : public DirtyFile, public std::enable_shared_from_this<Fil
   bool dirty_locked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void recount_locked(bool cleaned) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void touch_locked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void forget_extent_locked(Extent extent) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void forget_locked(const ExtentSet& extents) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void discard_slot_locked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void refresh_version(int backing);
   void keep_foreign_copy(int backing);

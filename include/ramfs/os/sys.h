@@ -38,6 +38,9 @@ Result<Fd> open_key(int mount, const FileKey& key, int flags);
 Result<size_t> read_at(int fd, std::span<std::byte> buffer, uint64_t offset);
 Result<void> write_at(int fd, std::span<const std::byte> data, uint64_t offset);  // all of it
 
+// The whole of one file into another, empty one; holes may become zeros.
+Result<void> copy_all(int from, int to);
+
 Result<void> sync_fd(int fd);          // fsync
 Result<void> sync_data(int fd);        // fdatasync
 Result<void> sync_filesystem(int fd);  // syncfs
