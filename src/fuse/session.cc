@@ -44,12 +44,6 @@ std::string escaped(const std::string& text) {
   return result;
 }
 
-Result<uint64_t> device_behind(const std::string& path) {
-  struct stat found {};
-  if (::stat(path.c_str(), &found) != 0) return fail_errno();
-  return uint64_t{found.st_dev};
-}
-
 }  // namespace
 
 // What only a fuse_lowlevel_ops entry may call.
@@ -89,7 +83,25 @@ FuseSession::FuseSession(Filesystem& filesystem, FuseOptions options)
   if (!session_) throw std::runtime_error(fmt::format("cannot start: {}", messages.take()));
 }
 
-FuseSession::~FuseSession() = default;
+bool FuseSession::over() const {
+  MutexLock lock(mutex_);
+  return over_;
+}
+
+// Somebody may have unmounted it and mounted something else since.
+bool FuseSession::still_mounted() const {
+  uint64_t own = 0;
+  {
+    MutexLock lock(mutex_);
+    own = device_;
+  }
+  return own != 0 && mount_at(options_.mountpoint).device == own;
+}
+
+FuseSession::~FuseSession() {
+  // Start-up failed after mount(): a mount that nobody serves must not stay.
+  if (!over() && still_mounted()) disconnect();
+}
 
 void FuseSession::mount() {
   {
@@ -101,21 +113,17 @@ void FuseSession::mount() {
     }
   }
   add_umount_helper(options_.source, options_.mountpoint);
+  MutexLock lock(mutex_);
+  device_ = mount_at(options_.mountpoint).device;
 }
 
 void FuseSession::run(const std::function<void()>& ready) {
   std::jthread first_visitor([this, &ready] {
     // Waits for INIT and for an answer of ours, like anybody else's first look.
-    auto device = device_behind(options_.mountpoint);
-    if (!device) {
-      log_error("the mount does not answer: {}", std::strerror(static_cast<int>(device.error())));
-      return fuse_session_exit(session_.get());
-    }
-    {
-      MutexLock lock(mutex_);
-      device_ = *device;
-    }
-    ready();
+    struct stat found {};
+    if (::stat(options_.mountpoint.c_str(), &found) == 0) return ready();
+    log_error("the mount does not answer: {}", std::strerror(errno));
+    fuse_session_exit(session_.get());
   });
 
   std::unique_ptr<fuse_loop_config, void (*)(fuse_loop_config*)> config(fuse_loop_cfg_create(),
@@ -138,13 +146,7 @@ void FuseSession::disconnect() {
   int device = fuse_session_fd(session_.get());
   Fd nowhere(::open("/dev/null", O_RDWR | O_CLOEXEC));
   if (nowhere) (void)::dup3(nowhere.get(), device, O_CLOEXEC);
-  uint64_t own = 0;
-  {
-    MutexLock lock(mutex_);
-    own = device_;
-  }
-  SeenMount seen = mount_at(options_.mountpoint);
-  if (own != 0 && seen.device == own) (void)unmount_path(options_.mountpoint, Detach::yes);
+  if (still_mounted()) (void)unmount_path(options_.mountpoint, Detach::yes);
   remove_umount_helper(options_.mountpoint);
 }
 
@@ -157,13 +159,8 @@ void FuseSession::end_notifications() {
 }
 
 void FuseSession::stop() {
-  uint64_t own = 0;
-  {
-    MutexLock lock(mutex_);
-    if (over_) return;
-    own = device_;
-  }
-  if (own != 0 && mount_at(options_.mountpoint).device == own) {
+  if (over()) return;
+  if (still_mounted()) {
     // Stores through shared mappings are still in the kernel's page cache; ask for them.
     if (auto root = sys::open_at(AT_FDCWD, options_.mountpoint.c_str(), O_RDONLY | O_DIRECTORY)) {
       (void)sys::sync_filesystem(root->get());

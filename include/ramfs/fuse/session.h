@@ -59,6 +59,8 @@ class FuseSession final : public KernelCache {
  private:
   friend struct SessionInit;
 
+  bool over() const;
+  bool still_mounted() const;
   void end_notifications();
   void disconnect();
 
@@ -69,7 +71,7 @@ class FuseSession final : public KernelCache {
   mutable Mutex mutex_;
   CondVar changed_;
   std::string negotiated_ ABSL_GUARDED_BY(mutex_);
-  uint64_t device_ ABSL_GUARDED_BY(mutex_) = 0;     // st_dev of the mount; 0: not known yet
+  uint64_t device_ ABSL_GUARDED_BY(mutex_) = 0;     // st_dev of the mount; 0: not mounted
   unsigned notifying_ ABSL_GUARDED_BY(mutex_) = 0;  // drop_data() calls under way
   bool notifications_over_ ABSL_GUARDED_BY(mutex_) = false;
   bool over_ ABSL_GUARDED_BY(mutex_) = false;
