@@ -5,7 +5,7 @@ import os
 import sys
 import unittest
 
-from harness import disks, features, session, subjects, tree
+from harness import daemon, disks, features, session, subjects, tree
 
 
 class MountCase(unittest.TestCase):
@@ -20,15 +20,12 @@ class MountCase(unittest.TestCase):
     def setUpClass(cls):
         cls.scratch = disks.Scratch()
         cls.disk = disks.Ext4(cls.scratch, "disk", cls.disk_size)
-        cls.backing = os.path.join(cls.disk.path, "data")
-        os.mkdir(cls.backing)
-        os.chmod(cls.backing, 0o755)
+        cls.backing = cls.scratch.backing(cls.disk)
+        cls.scratch.on_close(lambda: daemon.forget_arena(cls.backing))
         cls.bare = None
         if cls.reference:
             cls.bare_disk = disks.Ext4(cls.scratch, "bare", cls.disk_size)
-            cls.bare = os.path.join(cls.bare_disk.path, "data")
-            os.mkdir(cls.bare)
-            os.chmod(cls.bare, 0o755)
+            cls.bare = cls.scratch.backing(cls.bare_disk)
         cls.subject = subjects.make(cls.backing, cls.scratch.directory("mnt"),
                                     cls.scratch.directory("state"), **cls.options)
         try:

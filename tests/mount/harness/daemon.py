@@ -1,7 +1,9 @@
 """A ramfs daemon under test: started, watched, unmounted, and held to what its log says."""
 
+import glob
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -127,6 +129,22 @@ class Daemon:
         lines = self.trouble()
         if lines:
             raise DaemonTrouble("unexpected lines in the daemon's log:\n  " + "\n  ".join(lines[:20]))
+
+
+def forget_arena(backing):
+    """Takes away what a killed daemon left in RAM, as a reboot does. How much was there: mounts.
+
+    The tests' backing directories have names of their own, so that no other mount's arena is hit.
+    """
+    found = glob.glob(f"/run/ramfs/{os.path.basename(backing)}-*")
+    with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as table:
+        places = [line.split()[1] for line in table]
+    mounts = [place for place in places if any(place.startswith(top + "/") for top in found)]
+    for place in reversed(mounts):
+        subprocess.run(["umount", "-l", place], check=False)
+    for top in found:
+        shutil.rmtree(top, ignore_errors=True)
+    return len(mounts)
 
 
 def device_of(path):

@@ -33,6 +33,7 @@ class Scratch:
     def __init__(self, base=None):
         self.path = tempfile.mkdtemp(prefix="ramfs-t-", dir=base)
         os.chmod(self.path, 0o755)  # other users of the tests pass through it
+        self.tag = os.path.basename(self.path).removeprefix("ramfs-t-")
         self.owner_ = os.getpid()
         self.undo_ = []
         atexit.register(self.close)
@@ -41,6 +42,13 @@ class Scratch:
         path = os.path.join(self.path, name)
         os.makedirs(path, exist_ok=True)
         os.chmod(path, mode)
+        return path
+
+    def backing(self, disk):
+        """A directory on `disk` with a name that no other test's backing directory has."""
+        path = os.path.join(disk.path, f"data-{self.tag}")
+        os.mkdir(path)
+        os.chmod(path, 0o755)
         return path
 
     def on_close(self, action):

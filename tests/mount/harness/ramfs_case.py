@@ -18,8 +18,8 @@ class RamfsCase(unittest.TestCase):
         self.scratch = disks.Scratch()
         self.addCleanup(self.scratch.close)
         self.disk = disks.Ext4(self.scratch, "disk", self.disk_size, in_ram=self.in_ram)
-        self.backing = os.path.join(self.disk.path, "data")
-        os.mkdir(self.backing)
+        self.backing = self.scratch.backing(self.disk)
+        self.scratch.on_close(lambda: daemon.forget_arena(self.backing))
         self.mount = self.scratch.directory("mnt")
         self.state = self.scratch.directory("state")
 

@@ -68,7 +68,7 @@ def snapshot(root):
 def link_groups(entries):
     groups = {}
     for path, entry in entries.items():
-        if entry["nlink"] > 1 and "size" in entry:
+        if entry.get("nlink", 1) > 1 and "size" in entry:
             groups.setdefault(entry["inode"], []).append(path)
     return sorted(sorted(paths) for paths in groups.values())
 
