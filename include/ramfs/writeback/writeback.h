@@ -38,15 +38,17 @@ struct WritebackOptions {
   std::chrono::nanoseconds commit_interval = std::chrono::seconds(5);
   std::chrono::nanoseconds writeback_age = std::chrono::seconds(30);
   unsigned threads = 2;
+  std::chrono::nanoseconds retry_first = std::chrono::seconds(1);  // doubles with each failure
+  std::chrono::nanoseconds retry_most = std::chrono::seconds(60);
 };
 
 // What the scheduler asks of the filesystem as a whole. Implemented by core.
 class WritebackHost {
  public:
   virtual ~WritebackHost() = default;
-  virtual Result<void> sync_log() = 0;           // once after the commits of a tick
-  virtual Result<void> sync_namespace() = 0;     // names made since the last tick become durable
-  virtual Result<void> sync_backing_all() = 0;   // syncfs of the backing filesystem
+  virtual Result<void> sync_log() = 0;          // once after the commits of a tick
+  virtual Result<void> sync_namespace() = 0;    // names made since the last tick become durable
+  virtual Result<void> sync_backing_all() = 0;  // syncfs of the backing filesystem
   // Bytes to write back now although they are young: 0 below the watermark.
   virtual uint64_t excess_bytes() = 0;
   virtual uint64_t dirty_bytes() = 0;
@@ -83,8 +85,8 @@ class Writeback {
   struct Stats {
     uint64_t files_queued;
     uint64_t oldest_dirty_seconds;
-    uint64_t failures;         // since start
-    uint64_t failing_files;    // now
+    uint64_t failures;       // since start
+    uint64_t failing_files;  // now
   };
   Stats stats() const;
 
