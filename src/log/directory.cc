@@ -31,11 +31,11 @@ std::string prepare_log_directory(const std::string& directory) {
   std::filesystem::path path(directory);
   if (!path.has_filename()) path = path.parent_path();  // "dir/"
   make_directories(path, directory);
-  if (::access(path.c_str(), R_OK | W_OK | X_OK) != 0) throw_errno(directory, "is not writable");
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0) throw_errno(directory, "cannot be used");
   errno = ENOTDIR;
   if (!S_ISDIR(info.st_mode)) throw_errno(directory, "cannot be used");
+  if (::access(path.c_str(), R_OK | W_OK | X_OK) != 0) throw_errno(directory, "is not writable");
   return path;
 }
 

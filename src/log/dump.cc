@@ -21,7 +21,8 @@ LogStats read_log(const std::string& directory, const std::function<void(const L
   if (!std::filesystem::exists(directory + "/CURRENT")) {
     throw std::runtime_error(fmt::format("log {}: there is no log", directory));
   }
-  auto store = LogStore::open(directory, LogStore::Mode::read, kReadMemory);
+  auto store = LogStore::open(
+      {.directory = directory, .mode = LogStore::Mode::read, .memory_bytes = kReadMemory});
   auto version = store->number("version");
   if (version && *version > log_format::kVersion) {
     throw std::runtime_error(newer_format(directory, *version));

@@ -40,8 +40,10 @@ std::unique_ptr<Log> Log::open(const LogOptions& options) {
 
 LogImpl::LogImpl(const LogOptions& options)
     : options_(options),
-      store_(LogStore::open(prepare_log_directory(options.directory), LogStore::Mode::write,
-                            memory_for(options))) {
+      store_(LogStore::open({.directory = prepare_log_directory(options.directory),
+                             .mode = LogStore::Mode::write,
+                             .memory_bytes = memory_for(options),
+                             .lock_wait = options.lock_wait})) {
   check_version();
   find_entries();
   begin_session();
@@ -173,6 +175,8 @@ void LogImpl::end_write(Epoch epoch) {
   if ((full || waste || old) && !work_) {
     work_ = true;
     wake_.notify_all();
+  } else if (asleep_) {
+    wake_.notify_all();
   }
 }
 
@@ -290,7 +294,9 @@ void LogImpl::run(const std::stop_token& stop) {
       while (!work_ && !stopping_) {
         bool busy = table_.current_bytes() > 0;
         if (!busy) {
+          asleep_ = true;  // the next append wakes us, to watch for idleness
           wake_.wait(mutex_);
+          asleep_ = false;
         } else if (!wake_.wait_for(mutex_, options_.idle)) {
           idle = writes_.load() == seen_writes && !table_.current_needed();
           seen_writes = writes_.load();

@@ -59,6 +59,7 @@ class LogImpl final : public Log {
   mutable Mutex mutex_;
   EpochTable table_ ABSL_GUARDED_BY(mutex_);
   bool work_ ABSL_GUARDED_BY(mutex_) = false;
+  bool asleep_ ABSL_GUARDED_BY(mutex_) = false;  // with nothing to watch
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   CondVar wake_;
   std::jthread thread_;  // last: uses all of the above

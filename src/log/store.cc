@@ -27,7 +27,7 @@ using rocksdb::Slice;
 using rocksdb::Status;
 
 constexpr const char* kEpochPrefix = "epoch-";
-constexpr auto kLockPatience = std::chrono::seconds(5);
+constexpr auto kLockRetry = std::chrono::milliseconds(50);
 
 Result<void> as_result(const Status& status) {
   if (status.ok()) return {};
@@ -204,23 +204,22 @@ struct LogStore::Parts {
 LogStore::LogStore(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 LogStore::~LogStore() = default;
 
-std::unique_ptr<LogStore> LogStore::open(const std::string& directory, Mode mode,
-                                         uint64_t memory_bytes) {
-  auto give_up = std::chrono::steady_clock::now() + kLockPatience;
+std::unique_ptr<LogStore> LogStore::open(const Options& options) {
+  auto give_up = std::chrono::steady_clock::now() + options.lock_wait;
   for (;;) {
     auto parts = std::make_unique<Parts>();
-    parts->directory = directory;
-    parts->memory_bytes = memory_bytes;
-    auto status = parts->open(mode);
+    parts->directory = options.directory;
+    parts->memory_bytes = options.memory_bytes;
+    auto status = parts->open(options.mode);
     if (status.ok()) {
       std::unique_ptr<LogStore> store(new LogStore(std::move(parts)));
-      if (mode == Mode::write) store->settle_crash();
+      if (options.mode == Mode::write) store->settle_crash();
       return store;
     }
     if (!is_lock_error(status) || std::chrono::steady_clock::now() > give_up) {
-      throw_for(directory, status);
+      throw_for(options.directory, status);
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    std::this_thread::sleep_for(kLockRetry);
   }
 }
 

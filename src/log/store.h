@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -23,8 +24,13 @@ class LogStore {
 
   // Throws std::runtime_error with one line for people. In write mode it waits for a daemon that is
   // about to finish, and settles what the last crash left (see WalAudit).
-  static std::unique_ptr<LogStore> open(const std::string& directory, Mode mode,
-                                        uint64_t memory_bytes);
+  struct Options {
+    std::string directory;
+    Mode mode = Mode::write;
+    uint64_t memory_bytes = 0;  // of entries; beyond, they go to table files
+    std::chrono::milliseconds lock_wait{0};
+  };
+  static std::unique_ptr<LogStore> open(const Options& options);
   ~LogStore();
   LogStore(const LogStore&) = delete;
   LogStore& operator=(const LogStore&) = delete;

@@ -14,8 +14,11 @@ namespace ramfs::testing {
 // A directory of its own for a test, gone afterwards.
 class ScratchDirectory {
  public:
-  ScratchDirectory() {
-    std::string path = std::filesystem::temp_directory_path() / "ramfs-log-XXXXXX";
+  // In `parent` if it exists.
+  explicit ScratchDirectory(const std::string& parent = "") {
+    auto usual = std::filesystem::temp_directory_path();
+    auto path =
+        (std::filesystem::is_directory(parent) ? parent : usual.string()) + "/ramfs-log-XXXXXX";
     path_ = ::mkdtemp(path.data());
   }
   ~ScratchDirectory() { std::filesystem::remove_all(path_); }
@@ -29,7 +32,9 @@ class ScratchDirectory {
   std::string path_;
 };
 
-inline FileKey file_key(int number) { return FileKey::from_path("file" + std::to_string(number)); }
+inline FileKey file_key(int number) {
+  return FileKey::from_path("file" + std::to_string(number));
+}
 
 // A record that writes `data` at the start of the file.
 inline LogRecord write_record(int file, std::string data) {

@@ -37,7 +37,8 @@ struct LogOptions {
   std::string directory;               // created, mode 0700, if missing
   uint64_t epoch_bytes = 32ull << 20;  // a new epoch starts above this
   int zstd_level = 1;                  // 0: never compress
-  std::chrono::milliseconds idle{3000};  // a log with nothing needed in it shrinks after this
+  std::chrono::milliseconds idle{3000};       // a log of which nothing is needed shrinks after this
+  std::chrono::milliseconds lock_wait{5000};  // for a predecessor that is still finishing
 };
 
 struct LogStats {
