@@ -74,7 +74,7 @@ Listener::Listener(const std::string& path, std::function<void(Fd)> connected)
       stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!socket_ || !stop_) refuse_errno(path_);
   bind_and_listen();
-  thread_ = std::thread([this] { run(); });
+  thread_ = std::jthread([this] { run(); });
 }
 
 Listener::~Listener() {

@@ -26,8 +26,8 @@ class Listener {
   const std::string path_;
   const std::function<void(Fd)> connected_;
   Fd socket_;
-  Fd stop_;             // an eventfd
-  std::thread thread_;  // last: starts when everything above exists
+  Fd stop_;              // an eventfd
+  std::jthread thread_;  // last: starts when everything above exists
 };
 
 }  // namespace ramfs

@@ -1,4 +1,4 @@
-#include "messages.h"
+#include "ramfs/control/messages.h"
 
 #include "ramfs.pb.h"
 #include "ramfs/core/status.h"

@@ -13,9 +13,9 @@
 #include <utility>
 
 #include "listener.h"
-#include "messages.h"
 #include "ramfs.grpc.pb.h"
 #include "ramfs/base/logging.h"
+#include "ramfs/control/messages.h"
 
 namespace ramfs {
 namespace {
