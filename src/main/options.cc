@@ -136,7 +136,7 @@ Request parse_command_line(int argc, char** argv, const Machine& machine, Option
   for (int letter; (letter = ::getopt_long(argc, argv, "fdo:hV", kLong, nullptr)) != -1;) {
     if (letter == 'f') options.foreground = true;
     if (letter == 'd') options.foreground = options.debug = true;
-    if (letter == 'o') mount_options += (mount_options.empty() ? "" : ",") + std::string(::optarg);
+    if (letter == 'o') mount_options.append(",").append(::optarg);
     if (letter == 'h') return Request::help;
     if (letter == 'V') return Request::version;
     if (letter == '?') {
