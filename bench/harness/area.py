@@ -113,7 +113,7 @@ def unmount(path):
     if not is_mounted(path):
         return
     try:
-        run("umount", path)
+        run("umount", path, timeout=60)
     except Failed as error:
         say(f"clean-up: {error}; detaching it lazily")
         _try("umount", "-l", path)

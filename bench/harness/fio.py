@@ -39,7 +39,7 @@ class FioJob:
         """{"value", "p99_us"} of one run in the mounted place."""
         # fio leaves state files in its working directory: give it one that goes away.
         text = run("fio", "--output-format=json", self.path, cwd=place.root,
-                   env=environment(place.top, options), timeout=600 + options.runtime_s * 10)
+                   env=environment(place.top, options), timeout=300 + options.runtime_s * 10)
         try:
             report = json.loads(text[text.index("{"):])
             return self._figures(report["jobs"])

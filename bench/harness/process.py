@@ -44,6 +44,15 @@ def _last_line(text):
     return lines[-1][:300] if lines else "no message"
 
 
+def _kill_group(child):
+    os.killpg(child.pid, signal.SIGKILL)
+    try:
+        child.wait(10)
+    except subprocess.TimeoutExpired:
+        # Waits in the kernel for a FUSE daemon that hangs; it ends when the mount is cut off.
+        say(f"{child.args[0]} (pid {child.pid}) does not end yet")
+
+
 def run(*command, cwd=None, env=None, timeout=600, accept=(0,), quiet=False):
     """Runs to the end, returns its standard output; Failed with its last words otherwise.
 
@@ -61,8 +70,7 @@ def run(*command, cwd=None, env=None, timeout=600, accept=(0,), quiet=False):
         try:
             status = child.wait(timeout)
         except BaseException as error:
-            os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
+            _kill_group(child)
             if isinstance(error, subprocess.TimeoutExpired):
                 raise Failed(f"{command[0]} did not end within {timeout} s") from error
             raise

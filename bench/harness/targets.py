@@ -11,7 +11,7 @@ import pathlib
 import time
 
 from harness.area import is_mounted, mounts, unmount
-from harness.process import Failed, daemons_of, end_daemon, run, say, wait_until
+from harness.process import Failed, alive, daemons_of, end_daemon, run, say, wait_until
 
 MARKER = ".ramfs-bench-marker"
 DAEMON_EXIT_S = 120
@@ -33,7 +33,7 @@ class Target:
         raise NotImplementedError
 
     def unmount(self, place):
-        unmount(place.top)
+        run("umount", place.top, timeout=60)
 
     def below(self, place):
         """Directory in which a file written through the mount must appear, if there is one."""
@@ -68,10 +68,13 @@ class Target:
             try:
                 self.unmount(place)
             except Failed as error:
-                say(f"{self.name}: {error}")
+                # A daemon that hangs holds up every umount, the lazy one too: it goes first.
+                say(f"{self.name}: {error}; stopping its daemon")
+                for pid in pids:
+                    end_daemon(pid)
                 unmount(place.top)
         for pid in pids:
-            if not wait_until(lambda pid=pid: pid not in self._daemons(place), DAEMON_EXIT_S):
+            if not wait_until(lambda pid=pid: not alive(pid), DAEMON_EXIT_S):
                 say(f"{self.name}: the daemon (pid {pid}) did not end, stopping it")
                 end_daemon(pid)
 
@@ -191,9 +194,9 @@ class Ramfs(Target):
 
     def unmount(self, place):
         if self._control():
-            run(self._control(), "umount", place.top)
+            run(self._control(), "umount", place.top, timeout=180)
         else:
-            run("umount", "-i", place.top)
+            run("umount", "-i", place.top, timeout=180)
 
 
 ALL = {each.name: each for each in (Ext4, Tmpfs, Overlay, Bindfs, Mergerfs, Ramfs)}
