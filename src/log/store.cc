@@ -184,6 +184,8 @@ struct LogStore::Parts {
     options.sync = sync == Sync::yes;
     uint64_t before = unsynced_puts.load();
     auto status = db->Write(options, &batch);
+    // After an error RocksDB refuses all writes until it is told that the cause may be gone.
+    if (!status.ok() && db->Resume().ok()) status = db->Write(options, &batch);
     if (!status.ok()) return status;
     if (sync == Sync::no) {
       ++unsynced_puts;
