@@ -48,6 +48,8 @@ def number(value, unit):
 def times(value):
     if value is None:
         return "–"
+    if value < 0.1:
+        return f"{value:.2g}x"
     return f"{value:.2f}x" if value < 10 else f"{value:.0f}x"
 
 
