@@ -13,6 +13,7 @@
 #include <random>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "ramfs/log/log.h"
@@ -112,6 +113,42 @@ class Appender {
   std::vector<ramfs::LogRecord> records_;
 };
 
+// Half a gigabyte through the log and back: what recovery takes.
+void bulk(const std::string& path) {
+  constexpr size_t kRecord = 128 << 10;
+  constexpr int kRecords = 4096;
+  constexpr double kMegabytes = double{kRecord} * kRecords / 1e6;
+  auto elapsed = [last = Clock::now()]() mutable {
+    auto now = Clock::now();
+    return std::chrono::duration<double>(now - std::exchange(last, now)).count();
+  };
+  ramfs::LogRecord record;
+  record.extents = {{0, kRecord}};
+  record.data = {random_bytes(kRecord, 1)};
+  auto log = ramfs::Log::open({.directory = path});
+  elapsed();
+  for (int i = 0; i < kRecords; ++i) {
+    record.file = ramfs::FileKey::from_path("file" + std::to_string(i));
+    must(log->append(log->next_lsn(), record, ramfs::Sync::no).has_value(), "append");
+  }
+  double appending = elapsed();
+  log.reset();
+  elapsed();
+  log = ramfs::Log::open({.directory = path});
+  double opening = elapsed();
+  uint64_t bytes = 0;
+  auto count = [&bytes](ramfs::Lsn, const ramfs::LogRecord& found) {
+    bytes += found.data.front().size();
+    return ramfs::Result<void>();
+  };
+  must(log->replay(count, [](const std::string& line) { fmt::print("{}\n", line); }).has_value(),
+       "replay");
+  double replaying = elapsed();
+  must(bytes == uint64_t{kRecord} * kRecords, "replay of everything");
+  fmt::print("bulk append {:.0f} MB/s; open {:.2f} s, replay {:.2f} s, together {:.0f} MB/s\n",
+             kMegabytes / appending, opening, replaying, kMegabytes / (opening + replaying));
+}
+
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];
@@ -153,6 +190,7 @@ int main(int argc, char** argv) {
       fmt::print("{:30} {:8.0f}/s {:6.2f}x\n", job.name, median(job.rates), median(job.ratios));
     }
   }
+  bulk(directory / "bulk");
   std::filesystem::remove_all(directory);
   return 0;
 }

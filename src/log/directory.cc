@@ -1,5 +1,6 @@
 #include "directory.h"
 
+#include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include <filesystem>
 #include <stdexcept>
 
+#include "ramfs/os/fd.h"
 #include "record_format.h"
 
 namespace ramfs {
@@ -18,11 +20,21 @@ namespace {
   throw std::runtime_error(fmt::format("log {} {}: {}", directory, what, std::strerror(errno)));
 }
 
+// The new name must be as durable as what will be stored under it.
+void sync_directory(const std::filesystem::path& path, const std::string& directory) {
+  Fd fd(::open(path.empty() ? "." : path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd || ::fsync(fd.get()) != 0) throw_errno(directory, "cannot be created");
+}
+
 void make_directories(const std::filesystem::path& path, const std::string& directory) {
-  if (::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return;
-  if (errno != ENOENT || !path.has_parent_path()) throw_errno(directory, "cannot be created");
-  make_directories(path.parent_path(), directory);
-  if (::mkdir(path.c_str(), 0700) != 0) throw_errno(directory, "cannot be created");
+  int made = ::mkdir(path.c_str(), 0700);
+  if (made != 0 && errno == EEXIST) return;
+  if (made != 0 && errno == ENOENT && path.has_parent_path()) {
+    make_directories(path.parent_path(), directory);
+    made = ::mkdir(path.c_str(), 0700);
+  }
+  if (made != 0) throw_errno(directory, "cannot be created");
+  sync_directory(path.parent_path(), directory);
 }
 
 }  // namespace

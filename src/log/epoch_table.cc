@@ -7,7 +7,7 @@ namespace ramfs {
 
 void EpochTable::open_epoch(Epoch epoch) {
   assert(epochs_.empty() || epochs_.back().id < epoch);
-  epochs_.push_back(State{.id = epoch});
+  epochs_.emplace_back().id = epoch;
 }
 
 void EpochTable::drop_epoch(Epoch epoch) {

@@ -365,9 +365,11 @@ Result<void> LogStore::set_number(std::string_view name, uint64_t value, Sync sy
 uint64_t LogStore::disk_bytes() const {
   uint64_t total = 0;
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(parts_->directory, error)) {
-    uint64_t size = entry.file_size(error);
-    if (!error) total += size;
+  std::filesystem::directory_iterator entry(parts_->directory, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    std::error_code gone;  // files come and go meanwhile
+    uint64_t size = entry->file_size(gone);
+    if (!gone) total += size;
   }
   return total;
 }
