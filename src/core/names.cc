@@ -164,11 +164,11 @@ Result<Entry> Names::link(InodeId id, InodeId parent_id, const char* name) {
   }
   inode->set_place({parent->inode->id, name});
   auto attributes = sys::stat_fd((*node)->get());
-  if (pinned) {
-    hooks_.gained_name(inode);
-    settle({pinned, {}, inode}, false);
+  if (pinned && attributes) {
+    settle({pinned, *attributes, inode}, Event::linked);
+  } else {
+    hooks_.metadata_changed(inode);
   }
-  hooks_.metadata_changed(inode);
   hooks_.namespace_changed();
   if (!attributes) return fail(attributes.error());
   hooks_.overlay(*inode, *attributes);

@@ -37,7 +37,7 @@ void Names::hold_before_removal(const Node& victim) {
 
 // Pins by what is true now: others may link or unlink the same file at this moment, and the last of
 // us to come here sees what all have done.
-void Names::settle(const Node& victim, bool changed) {
+void Names::settle(const Node& victim, Event event) {
   if (!victim.inode) return;
   bool nameless = false;
   {
@@ -47,11 +47,12 @@ void Names::settle(const Node& victim, bool changed) {
     bool needed = !victim.regular() || victim.has_data();
     victim.inode->pin(nameless && needed ? victim.fd : nullptr);
     if (nameless && victim.regular()) hooks_.lost_last_name(victim.inode);
+    if (!nameless && event == Event::linked) hooks_.gained_name(victim.inode);
   }
   if (nameless) {
     table_.disown(victim.inode);
     files_.drop(*victim.inode);
-  } else if (changed) {
+  } else if (event != Event::failed) {
     hooks_.metadata_changed(victim.inode);
   }
 }
@@ -64,7 +65,7 @@ Result<void> Names::remove(InodeId parent_id, const char* name,
   if (!victim) return fail(victim.error());
   hold_before_removal(*victim);
   auto removed = call(parent->fd->get(), name);
-  settle(*victim, removed.has_value());
+  settle(*victim, removed ? Event::removed : Event::failed);
   if (removed) hooks_.namespace_changed();
   return removed;
 }
@@ -123,7 +124,7 @@ Result<void> Names::rename(InodeId parent_id, const char* name, InodeId new_pare
   // The whiteout that stays behind is the caller's; nothing else is made.
   auto renamed = (flags & RENAME_WHITEOUT) ? as_caller(caller, 0, call) : call();
   bool replaced = target && (flags & (RENAME_EXCHANGE | RENAME_NOREPLACE)) == 0;
-  if (replaced) settle(*target, renamed.has_value());
+  if (replaced) settle(*target, renamed ? Event::removed : Event::failed);
   if (!renamed) return renamed;
 
   if (source->inode && (target || !found)) {

@@ -72,7 +72,8 @@ class Names {
   Result<void> remove(InodeId parent, const char* name,
                       Result<void> (*call)(int directory, const char* name));
   void hold_before_removal(const Node& victim);
-  void settle(const Node& victim, bool changed) ABSL_LOCKS_EXCLUDED(pins_);
+  enum class Event { removed, linked, failed };
+  void settle(const Node& victim, Event event) ABSL_LOCKS_EXCLUDED(pins_);
   Result<void> before_rename(const Node& source, const Node* target, unsigned flags);
   void after_rename(const Node& source, const Node* target, unsigned flags);
 
