@@ -1,6 +1,7 @@
 #include <fmt/core.h>
 
 #include <cstring>
+#include <filesystem>
 
 #include "client.h"
 #include "commands.h"
@@ -87,6 +88,24 @@ int evict(const std::vector<std::string>& paths, bool json) {
   return code;
 }
 
+namespace {
+
+// The daemon writes single files back, or everything: a directory stands for all of its mount.
+std::map<std::string, PathsOfMount> located_for_sync(const std::vector<std::string>& paths) {
+  std::map<std::string, PathsOfMount> work = locate(paths);
+  for (auto& [mountpoint, of_mount] : work) {
+    for (const Located& path : of_mount.paths) {
+      std::error_code error;
+      if (!std::filesystem::is_directory(path.named, error)) continue;
+      of_mount.paths.clear();
+      break;
+    }
+  }
+  return work;
+}
+
+}  // namespace
+
 int sync(const std::vector<std::string>& mount_and_paths, bool json) {
   std::vector<std::string> paths = mount_and_paths;
   std::map<std::string, PathsOfMount> work;
@@ -100,7 +119,7 @@ int sync(const std::vector<std::string>& mount_and_paths, bool json) {
     MountRecord only = find_mount("");
     work[only.mountpoint].mount = only;
   }
-  if (!paths.empty()) work = locate(paths);
+  if (!paths.empty()) work = located_for_sync(paths);
   Json list = Json::array();
   for (const auto& [mountpoint, of_mount] : work) {
     ProgressLine line;

@@ -25,9 +25,9 @@ namespace ramfs::ctl {
 namespace {
 
 constexpr int kLookAgainMs = 500;
-// So often a daemon that still answers and has nothing dirty is asked before we conclude that
-// the kernel still needs it.
-constexpr int kLooks = 10;
+// So often a daemon that still answers and has nothing dirty is asked before we conclude that the
+// kernel still needs it. It may be in a syncfs(2) of a slow device until then.
+constexpr int kLooks = 120;
 
 [[noreturn]] void fail_busy(const std::string& mount) {
   throw CommandError(
@@ -99,7 +99,7 @@ void wait_for_end(const MountRecord& mount, const Fd& daemon, ProgressLine& line
 
 // The daemon leaves this behind when it had to end with data that only log and arena hold.
 void check_result(const MountRecord& mount) {
-  std::string note = runtime_directory() + "/" + mount_key(mount.backing) + "/unflushed";
+  std::string note = mount.control.substr(0, mount.control.rfind('/')) + "/unflushed";
   std::ifstream file(note);
   uint64_t bytes = 0;
   if (!file || !(file >> bytes)) return;
