@@ -67,7 +67,8 @@ Result<Fd> InodeFiles::open_fresh(const Inode& inode, int flags) {
 
 Result<Fd> InodeFiles::open_now(const Inode& inode, int flags) {
   if (FdLease pinned = inode.pinned()) return sys::reopen(pinned->get(), flags);
-  if (inode.key.kind() == FileKey::Kind::handle) return backing_.open(inode.key, flags);
+  bool by_handle = backing_.has_handles() && inode.key.kind() == FileKey::Kind::handle;
+  if (by_handle) return backing_.open(inode.key, flags);
   return open_by_place(inode, flags);
 }
 

@@ -41,12 +41,14 @@ void Names::settle(const Node& victim, Event event) {
   if (!victim.inode) return;
   bool nameless = false;
   {
-    MutexLock lock(pins_);
+    MutexLock lock(pins_[static_cast<uint64_t>(victim.inode->id) / 64 % pins_.size()]);
     auto attributes = sys::stat_fd(victim.fd->get());
     nameless = attributes && attributes->stx_nlink == 0;
-    bool needed = !victim.regular() || victim.has_data();
-    victim.inode->pin(nameless && needed ? victim.fd : nullptr);
-    if (nameless && victim.regular()) hooks_.lost_last_name(victim.inode);
+    victim.inode->pin(nameless ? victim.fd : nullptr);
+    if (nameless && victim.regular()) {
+      hooks_.lost_last_name(victim.inode);
+      if (!victim.has_data()) victim.inode->pin(nullptr);  // not open: its space is free now
+    }
     if (!nameless && event == Event::linked) hooks_.gained_name(victim.inode);
   }
   if (nameless) {

@@ -62,6 +62,7 @@ class RecordingHooks : public FileHooks {
   void lost_last_name(const InodePtr& inode) override {
     MutexLock lock(mutex_);
     lost.insert(inode->id);
+    if (lets_go) inode->set_data(nullptr);
   }
   void gained_name(const InodePtr& inode) override {
     MutexLock lock(mutex_);
@@ -81,6 +82,7 @@ class RecordingHooks : public FileHooks {
   uint64_t overlaid_size = 0;
   uint64_t promised = 0;
   int publish_error = 0;
+  bool lets_go = false;  // data is dropped with the last name: the file is not open
   uint64_t namespace_changes = 0;
   std::set<InodeId> published, written_back, lost, gained, changed;
 

@@ -176,6 +176,16 @@ TEST_F(NamesTest, AFileThatIsNotOpenIsGoneWithItsName) {
   EXPECT_EQ(error_of(world_->attributes.getattr(id)), ESTALE);
 }
 
+TEST_F(NamesTest, ACachedFileThatIsNotOpenIsGoneWithItsName) {
+  write_file("file");
+  InodeId id = look_up("file");
+  give_data(id);
+  world_->hooks.lets_go = true;
+  ASSERT_TRUE(world_->names.unlink(kRootInode, "file"));
+  EXPECT_TRUE(world_->hooks.lost.contains(id));
+  EXPECT_FALSE(inode(id)->pinned()) << "it would keep the space";
+}
+
 TEST_F(NamesTest, OneOfTwoLinksGoingPinsNothing) {
   write_file("a");
   InodeId id = look_up("a");

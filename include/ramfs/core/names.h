@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <functional>
 #include <string>
 
@@ -73,7 +74,7 @@ class Names {
                       Result<void> (*call)(int directory, const char* name));
   void hold_before_removal(const Node& victim);
   enum class Event { removed, linked, failed };
-  void settle(const Node& victim, Event event) ABSL_LOCKS_EXCLUDED(pins_);
+  void settle(const Node& victim, Event event);
   Result<void> before_rename(const Node& source, const Node* target, unsigned flags);
   void after_rename(const Node& source, const Node* target, unsigned flags);
 
@@ -81,8 +82,8 @@ class Names {
   InodeTable& table_;
   InodeFiles& files_;
   FileHooks& hooks_;
-  // Whether a file still has a name, and the pin that follows from it, are one step.
-  Mutex pins_;
+  // Whether a file still has a name, and the pin that follows from it, are one step. By inode.
+  std::array<Mutex, 64> pins_;
 };
 
 }  // namespace ramfs
