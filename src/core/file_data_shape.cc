@@ -97,6 +97,14 @@ Result<void> FileData::fallocate(int mode, Extent extent) {
   });
   if (!ready) return ready;
   if (auto done = sys::allocate((*backing)->get(), mode, extent); !done) return done;
+  if (zeroes) {
+    // Dirty bytes may have been all that made the file longer than the backing file.
+    auto attributes = sys::stat_fd((*backing)->get());
+    if (!attributes) return fail(attributes.error());
+    if (attributes->stx_size < size) {
+      if (auto grown = sys::truncate((*backing)->get(), size); !grown) return grown;
+    }
+  }
 
   SlotId slot = kNoSlot;
   {

@@ -43,7 +43,8 @@ Filesystem::Impl::Impl(const CoreOptions& chosen, Backing& backing, Arena& arena
   services.file_table = &file_table;
   auto root = sys::stat_fd(backing.root());
   if (!root) throw std::runtime_error(backing.path() + ": " + error_text(root.error()));
-  auto key = sys::file_key(backing.root());
+  // As Names::key_of: a key that we have no right to open would be no way to the file.
+  auto key = backing.has_handles() ? sys::file_key(backing.root()) : Result<FileKey>(FileKey());
   table.add_root(*root, key ? *key : FileKey());
   placement = std::make_unique<Placement>(services);
   services.placement = placement.get();

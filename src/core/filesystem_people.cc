@@ -47,9 +47,11 @@ Result<InodePtr> Filesystem::Impl::find_path(const std::string& path) {
   if (!fd) return fail(fd.error());
   auto found = sys::stat_fd(fd->get());
   if (!found) return fail(found.error());
-  auto key = sys::file_key(fd->get());
-  return table.find(Backing::device_of(*found), found->stx_ino,
-                    key ? *key : FileKey::from_path(path));
+  uint64_t device = Backing::device_of(*found);
+  bool by_handle = services.backing.has_handles() && device == services.backing.device();
+  auto key = by_handle ? sys::file_key(fd->get()) : Result<FileKey>(FileKey::from_path(path));
+  if (!key) return fail(key.error());
+  return table.find(device, found->stx_ino, *key);
 }
 
 Result<FileStatus> Filesystem::which(const std::string& path) {
