@@ -155,13 +155,16 @@ def one_path(call, owner):
 
 
 def snapshot_key(root):
+    """What a call can change, but for times: test_times.py is about those."""
     key = []
     for directory, names, files in os.walk(root):
         names.sort()
         for name in sorted(names + files):
             path = os.path.join(directory, name)
             found = os.lstat(path)
-            key.append((path, found.st_ctime_ns, found.st_ino, found.st_nlink))
+            key.append((path, found.st_ino, found.st_nlink, found.st_mode, found.st_uid,
+                        found.st_gid, stat.S_ISDIR(found.st_mode) or found.st_size,
+                        os.listxattr(path, follow_symlinks=False)))
     return key
 
 

@@ -185,6 +185,8 @@ class Names(case.MountCase):
                 path = top + "/" + "/".join([name] * steps + ["x" * left])
                 outcome = s.open(path, os.O_CREAT | os.O_RDWR)
                 s.note("long path", (extra,), isinstance(outcome, int))
+                if not extra:
+                    os.unlink(path)  # its name depends on how long the way here is
         self.compare(scenario)
 
     def test_removal(self):

@@ -74,7 +74,7 @@ class Session(DataCalls):
         for path, (mtime, ctime) in zip(paths, before):
             now = stamps(path)
             changed.append(("m" if now[0] != mtime else "") + ("c" if now[1] != ctime else ""))
-        return self.note("effects", paths, changed)
+        return self.note(f"effects of call {len(self.trace) - 1}, {self.trace[-1][:2]}", paths, changed)
 
     def check(self, condition, message):
         """A fact that must hold on both sides, said in the scenario itself."""

@@ -30,7 +30,7 @@ def content(path):
     total, hashed = 0, hashlib.sha1()
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        for start, end in syscalls.data_segments(descriptor):
+        for start, end in whole_blocks(syscalls.data_segments(descriptor)):
             while start < end:
                 piece = os.pread(descriptor, min(1 << 20, end - start), start)
                 if not piece:
@@ -43,15 +43,24 @@ def content(path):
     return hashed.hexdigest(), total
 
 
+def whole_blocks(segments):
+    """Some filesystems know their data to the byte: rounded to 4 KiB and joined."""
+    joined = []
+    for start, end in segments:
+        start, end = start // 4096 * 4096, -(-end // 4096) * 4096
+        if joined and joined[-1][1] >= start:
+            start = joined.pop()[0]
+        joined.append((start, end))
+    return joined
+
+
 def hash_nonzero(hashed, piece, start):
     # Whether zeros are a hole or data is the filesystem's affair: only other bytes are hashed,
     # each 4 KiB block with its place.
-    for at in range(-(start % 4096), len(piece), 4096):
-        block = piece[max(at, 0):at + 4096]
-        if block.strip(b"\0"):
-            first = next(index for index, byte in enumerate(block) if byte)
-            hashed.update((start + max(at, 0) + first).to_bytes(8, "little"))
-            hashed.update(block[first:].rstrip(b"\0"))
+    for at in range(0, len(piece), 4096):
+        block = piece[at:at + 4096].rstrip(b"\0")
+        if block:
+            hashed.update((start + at).to_bytes(8, "little") + block)
 
 
 def snapshot(root):
