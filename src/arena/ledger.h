@@ -80,8 +80,9 @@ class Ledger {
   size_t used_cells() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool compaction_due() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void maintain();
-  void make_spare() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool compact() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool is_compaction_due();
+  bool have_spare();
+  bool compact();
   bool repeat_all();
   void remove_segments(std::vector<uint64_t> numbers);
 

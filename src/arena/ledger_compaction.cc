@@ -20,51 +20,60 @@ bool Ledger::compaction_due() const {
 }
 
 void Ledger::maintain() {
-  MutexLock lock(mutex_);
-  while (!stopping_) {
-    if (!spare_) make_spare();
-    bool due = compaction_due();
-    if (due && compact()) continue;
+  while (true) {
+    bool short_of_room = !have_spare() || (is_compaction_due() && !compact());
+    MutexLock lock(mutex_);
     if (stopping_) return;
-    if (spare_ && !due) {
+    if (short_of_room) {
+      wake_.wait_for(mutex_, std::chrono::seconds(1));
+    } else if (spare_ && !compaction_due()) {
       wake_.wait(mutex_);
-    } else {
-      wake_.wait_for(mutex_, std::chrono::seconds(1));  // there was no room: look again
     }
+    if (stopping_) return;
   }
 }
 
-void Ledger::make_spare() {
-  uint64_t number = next_number_++;
-  std::unique_ptr<LedgerSegment> made;
+bool Ledger::is_compaction_due() {
+  MutexLock lock(mutex_);
+  return compaction_due();
+}
+
+// Makes the spare segment if it is missing; false if that cannot be done.
+bool Ledger::have_spare() {
+  uint64_t number = 0;
   {
-    MutexUnlock unlock(mutex_);
-    auto segment = LedgerSegment::create(directory_, number, segment_cells_);
-    if (segment) made = std::move(*segment);
+    MutexLock lock(mutex_);
+    if (spare_) return true;
+    number = next_number_++;
   }
-  if (!made) return;
+  auto made = LedgerSegment::create(directory_, number, segment_cells_);
+  if (!made) return false;
+  MutexLock lock(mutex_);
   if (spare_ || number < tail_->number()) {
-    full_.push_back(std::move(made));  // overtaken by a segment that could not wait
+    full_.push_back(std::move(*made));  // overtaken by a segment that could not wait
   } else {
-    spare_ = std::move(made);
+    spare_ = std::move(*made);
   }
+  return true;
 }
 
 // Moves what counts to a new segment and deletes the ones before it.
 bool Ledger::compact() {
-  if (!start_segment(segment_cells_)) return false;
-  incomplete_ = false;
-  std::vector<std::unique_ptr<LedgerSegment>> old = std::move(full_);
-  full_.clear();
-  bool repeated = false;
+  std::vector<std::unique_ptr<LedgerSegment>> old;
   {
-    MutexUnlock unlock(mutex_);
-    repeated = repeat_all();
+    MutexLock lock(mutex_);
+    if (!start_segment(segment_cells_)) return false;
+    incomplete_ = false;
+    old.swap(full_);
+  }
+  bool repeated = repeat_all();
+  if (repeated) {
     std::vector<uint64_t> numbers;
     for (const auto& segment : old) numbers.push_back(segment->number());
-    if (repeated) remove_segments(numbers);
-    if (repeated) old.clear();
+    remove_segments(numbers);
+    old.clear();
   }
+  MutexLock lock(mutex_);
   full_.insert(full_.begin(), std::make_move_iterator(old.begin()),
                std::make_move_iterator(old.end()));
   if (repeated) cells_after_compaction_ = used_cells();

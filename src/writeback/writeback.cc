@@ -6,17 +6,15 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <cstring>
-#include <string>
+#include <optional>
 #include <thread>
 
 #include <concurrentqueue/concurrentqueue.h>
 #include <fmt/core.h>
 
-#include "ramfs/base/logging.h"
 #include "ramfs/base/mutex.h"
-#include "ramfs/base/units.h"
 #include "ramfs/os/fault.h"
+#include "writeback/committer.h"
 #include "writeback/dirty_queue.h"
 #include "writeback/wakeup.h"
 
@@ -30,7 +28,6 @@ constexpr size_t kBatch = 256;
 constexpr size_t kYoungBatch = 16;  // the watermark may be reached again after a few
 constexpr size_t kSyncSingly = 8;   // more files than this are cheaper to sync all at once
 constexpr auto kProgressEvery = std::chrono::milliseconds(250);
-constexpr auto kShortest = std::chrono::milliseconds(1);
 
 }  // namespace
 
@@ -46,8 +43,8 @@ struct Writeback::Impl {
   void absorb() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void wait_while_held() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void settle(const DirtyFilePtr& file, Outcome outcome, Errno error = Errno{0});
-  void run_commits();
-  void commit_all();
+  std::vector<DirtyFilePtr> files();
+  size_t wait_for(const Flush& flush);
   void run_writeback();
   void write_back(std::vector<DirtyFilePtr> batch);
   std::vector<DirtyFilePtr> copy(const std::vector<DirtyFilePtr>& batch);
@@ -62,24 +59,21 @@ struct Writeback::Impl {
   std::atomic<uint64_t> failures{0};
 
   Mutex mutex;
-  CondVar settled;      // a file was settled, or release(), or stopping
-  CondVar commit_wake;  // stopping
+  CondVar settled;  // a file was settled, or release(), or stopping
   DirtyQueue queue ABSL_GUARDED_BY(mutex);
   bool held ABSL_GUARDED_BY(mutex) = false;
-  bool commit_failing = false;  // the commit thread's own
   std::vector<std::thread> threads;
+  std::optional<Committer> committer;
 };
 
 Writeback::Impl::Impl(const WritebackOptions& given, WritebackHost& its_host)
     : options(given), host(its_host), queue(given) {
-  auto start = [this](const std::string& name, void (Impl::*run)()) {
-    threads.emplace_back([this, run] { (this->*run)(); });
-    ::pthread_setname_np(threads.back().native_handle(), name.c_str());
-  };
-  start("commit", &Impl::run_commits);
   for (unsigned number = 0; number < std::max(1u, options.threads); ++number) {
-    start(fmt::format("writeback{}", number), &Impl::run_writeback);
+    threads.emplace_back([this] { run_writeback(); });
+    ::pthread_setname_np(threads.back().native_handle(),
+                         fmt::format("writeback{}", number).c_str());
   }
+  committer.emplace(options.commit_interval, host, [this] { return files(); });
 }
 
 Writeback::Impl::~Impl() {
@@ -87,9 +81,9 @@ Writeback::Impl::~Impl() {
     MutexLock lock(mutex);
     stopping = true;
     settled.notify_all();
-    commit_wake.notify_all();
   }
   work.close();
+  committer.reset();
   for (std::thread& thread : threads) thread.join();
 }
 
@@ -115,50 +109,22 @@ void Writeback::Impl::settle(const DirtyFilePtr& file, Outcome outcome, Errno er
   settled.notify_all();
 }
 
-void Writeback::Impl::run_commits() {
-  auto interval = std::max<Clock::duration>(options.commit_interval, kShortest);
-  Clock::time_point next = Clock::now() + interval;
-  while (!stopping) {
-    {
-      MutexLock lock(mutex);
-      Clock::time_point now = Clock::now();
-      if (!stopping && now < next) {
-        commit_wake.wait_for(mutex, next - now);
-        continue;
-      }
-    }
-    if (stopping) return;
-    commit_all();
-    next = Clock::now() + interval;
-  }
+std::vector<DirtyFilePtr> Writeback::Impl::files() {
+  MutexLock lock(mutex);
+  absorb();
+  return queue.files();
 }
 
-void Writeback::Impl::commit_all() {
-  std::vector<DirtyFilePtr> files;
-  {
-    MutexLock lock(mutex);
-    absorb();
-    files = queue.files();
+// Until it is time to report: the number of files left, 0 if there is no more to wait for.
+size_t Writeback::Impl::wait_for(const Flush& flush) {
+  Clock::time_point report = Clock::now() + kProgressEvery;
+  MutexLock lock(mutex);
+  while (!flush.left.empty() && !stopping) {
+    Clock::time_point now = Clock::now();
+    if (now >= report) return flush.left.size();
+    settled.wait_for(mutex, report - now);
   }
-  Errno first_error{0};
-  auto note = [&](const Result<void>& result) {
-    if (!result && first_error == Errno{0}) first_error = result.error();
-  };
-  for (const DirtyFilePtr& file : files) {
-    if (stopping) return;
-    note(file->commit_to_log());
-  }
-  note(fault_point("commit.logged"));
-  note(host.sync_log());
-  note(host.sync_namespace());
-  bool failing = first_error != Errno{0};
-  if (failing && !commit_failing) {
-    log_error("commit failed, will be tried again every {}: {}",
-              format_time(options.commit_interval), std::strerror(static_cast<int>(first_error)));
-  } else if (!failing && commit_failing) {
-    log_info("commit works again");
-  }
-  commit_failing = failing;
+  return 0;
 }
 
 // An arriving file wakes nobody, it is not due yet: so nobody sleeps longer than the shortest time
@@ -250,22 +216,16 @@ void Writeback::nudge() {
 
 Result<void> Writeback::flush_all(const std::function<void(const WritebackProgress&)>& progress) {
   Flush flush;
-  MutexLock lock(impl_->mutex);
-  impl_->absorb();
-  impl_->queue.start_flush(flush);
+  {
+    MutexLock lock(impl_->mutex);
+    impl_->absorb();
+    impl_->queue.start_flush(flush);
+  }
   impl_->work.signal();
-  Clock::time_point next_report = Clock::now() + kProgressEvery;
-  while (!flush.left.empty() && !impl_->stopping) {
-    Clock::time_point now = Clock::now();
-    if (now < next_report) {
-      impl_->settled.wait_for(impl_->mutex, next_report - now);
-      continue;
-    }
-    next_report = now + kProgressEvery;
-    size_t files_left = flush.left.size();
-    MutexUnlock unlock(impl_->mutex);
+  while (size_t files_left = impl_->wait_for(flush)) {
     if (progress) progress({files_left, impl_->host.dirty_bytes()});
   }
+  MutexLock lock(impl_->mutex);
   impl_->queue.end_flush(flush);
   if (!flush.left.empty()) return fail(ECANCELED);
   if (flush.first_error) return fail(*flush.first_error);

@@ -13,8 +13,8 @@ namespace ramfs {
 
 struct HeatOptions {
   std::chrono::nanoseconds half_life = std::chrono::minutes(10);
-  double promote = 3;    // a file at least this warm is worth RAM
-  double demote = 0.5;   // a file colder than this is not; below promote: hysteresis
+  double promote = 3;          // a file at least this warm is worth RAM
+  double demote = 0.5;         // a file colder than this is not; below promote: hysteresis
   size_t files_max = 200'000;  // beyond it the coldest are forgotten
 };
 
