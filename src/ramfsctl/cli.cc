@@ -30,7 +30,8 @@ class CommandLine {
   CommandLine() {
     app_.description("Looks after mounted ramfs filesystems. See ramfsctl(1).");
     app_.set_version_flag("--version", "ramfsctl " RAMFS_VERSION);
-    app_.require_subcommand(1);
+    // Not required by CLI11 itself: it would complain of that before naming a wrong command.
+    app_.require_subcommand(0, 1);
     add_mount_commands();
     add_path_commands();
     add_log_commands();
@@ -43,6 +44,10 @@ class CommandLine {
       return app_.exit(asked);
     } catch (const CLI::ParseError& error) {
       fmt::print(stderr, "ramfsctl: {} (see ramfsctl --help)\n", error.what());
+      return kUsage;
+    }
+    if (!command_) {
+      fmt::print(stderr, "ramfsctl: name a command (see ramfsctl --help)\n");
       return kUsage;
     }
     return command_();
@@ -92,14 +97,15 @@ class CommandLine {
   }
 
   void add_log_commands() {
-    const char* help = "Log directory of what is not mounted, or a mount point";
+    const char* help = "Log directory, or mount point";
     Arguments& a = given_;
     CLI::App* log = app_.add_subcommand("log", "Look into the log");
-    log->require_subcommand(1);
+    log->set_version_flag("--version", "ramfsctl " RAMFS_VERSION);
+    log->require_subcommand(0, 1);
     auto* stats = add(*log, "stats", "Its size, records and compression",
                       [&a] { return log_stats(a.directory, a.json); });
     stats->add_option("DIR|MNT", a.directory, help);
-    auto* dump = add(*log, "dump", "Every record of a log that is not mounted",
+    auto* dump = add(*log, "dump", "Every record, mounted or not",
                      [&a] { return log_dump(a.directory, a.json); });
     dump->add_option("DIR|MNT", a.directory, help);
   }

@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <stdexcept>
+
 #include "client.h"
 #include "commands.h"
 #include "json.h"
@@ -109,20 +111,21 @@ int log_stats(const std::string& named, bool json) {
 int log_dump(const std::string& named, bool json) {
   std::vector<MountRecord> mounts = list_mounts();
   Place place = find(mounts, named.empty() ? find_mount("").mountpoint : named);
-  if (place.mount) {
-    throw CommandError(
-        fmt::format("{}: in use by the mount {}; unmount it first, or ask for log "
-                    "stats",
-                    place.directory, place.mount->mountpoint));
-  }
   Json list = Json::array();
-  read_log(place.directory, [&](const LogDump& dump) {
-    if (json) {
-      list.add(to_json(dump));
-    } else {
-      print(dump);
-    }
-  });
+  try {
+    read_log(place.directory, [&](const LogDump& dump) {
+      if (json) {
+        list.add(to_json(dump));
+      } else {
+        print(dump);
+      }
+    });
+  } catch (const std::runtime_error& error) {
+    // Its daemon may drop a file while we read it.
+    if (!place.mount) throw;
+    throw CommandError(fmt::format("{}; the mount {} uses it just now, try again", error.what(),
+                                   place.mount->mountpoint));
+  }
   if (json) fmt::print("{}\n", list.text());
   return kDone;
 }
