@@ -33,6 +33,9 @@ class LogImpl final : public Log {
   LogStats stats() const override;
 
  private:
+  static constexpr uint64_t kNumbersAhead = 1 << 24;   // numbers reserved at a time
+  static constexpr uint64_t kWorthDropping = 1 << 20;  // bytes, with nothing needed among them
+
   void check_version();
   void find_entries();
   void begin_session();
