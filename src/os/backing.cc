@@ -136,9 +136,12 @@ Result<std::string> Backing::path_of(int fd) const {
     if (!same || same->stx_ino != attributes->stx_ino) return fail(ENOENT);
   }
   std::string prefix = root->ends_with('/') ? *root : *root + '/';
-  // Else it was moved out of the directory, or found by handle and its directories are not known.
-  if (!file->starts_with(prefix)) return fail(ENOENT);
-  return file->substr(prefix.size());
+  if (file->starts_with(prefix)) return file->substr(prefix.size());
+  // Found by handle, and its directory entry is not in the kernel's cache: then this is its link.
+  if (*file != "/") return fail(ENOENT);  // moved out of the directory
+  auto attributes = sys::stat_fd(fd);
+  if (!attributes) return fail(attributes.error());
+  return attributes->stx_nlink > 0 ? search(*attributes) : fail(ENOENT);
 }
 
 }  // namespace ramfs

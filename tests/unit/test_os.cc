@@ -125,6 +125,20 @@ TEST_F(Os, KnowsWhereAFileIs) {
   EXPECT_EQ(backing.path_of(file->get()).error(), Errno{ENOENT});
 }
 
+TEST_F(Os, SearchesForAFileOfWhichOnlyTheNumberIsKnown) {
+  fs::create_directories(path("a/b/c"));
+  fs::create_directories(path("d"));
+  write_file("a/b/c/file", "");
+  write_file("d/other", "");
+  Backing backing(directory_);
+  auto attributes = *sys::stat_at(AT_FDCWD, path("a/b/c/file").c_str());
+  EXPECT_EQ(backing.search(attributes).value(), "a/b/c/file");
+  fs::rename(path("a/b"), path("d/moved"));
+  EXPECT_EQ(backing.search(attributes).value(), "d/moved/c/file");
+  fs::remove(path("d/moved/c/file"));
+  EXPECT_EQ(backing.search(attributes).error(), Errno{ENOENT});
+}
+
 TEST_F(Os, RefusesABackingThatIsNoDirectory) {
   write_file("f", "");
   EXPECT_THROW(Backing{path("f")}, std::runtime_error);

@@ -29,8 +29,11 @@ class Backing {
   // By path relative to the root; leaves the root by no symlink and no `..`.
   Result<Fd> open_path(const std::string& relative, int flags) const;
   // Where the file is now, relative to the root ("" for the root), for messages and conflict
-  // copies. ENOENT: it has no name any more.
+  // copies. ENOENT: it has no name under the root any more. A file found by handle whose
+  // directories the kernel has not seen is searched for.
   Result<std::string> path_of(int fd) const;
+  // Looks through the whole directory for a name of this file: as slow as find(1). ENOENT.
+  Result<std::string> search(const sys::Attributes& file) const;
 
   static uint64_t device_of(const sys::Attributes& attributes);
 
