@@ -4,6 +4,8 @@
 
 #include <filesystem>
 
+#include "mount_table.h"
+
 namespace ramfs::ctl {
 namespace {
 
@@ -60,7 +62,12 @@ MountRecord find_mount(const std::string& mount) {
   std::vector<MountRecord> mounts = list_mounts();
   if (!mount.empty()) {
     if (const MountRecord* found = mount_at(mounts, mount)) return *found;
-    throw CommandError(fmt::format("{}: no ramfs is mounted there by this user", mount));
+    if (MountTable().ours_at(resolved(mount))) {
+      throw CommandError(fmt::format(
+          "{}: it is another user's mount, or its daemon has died: then unmount it and mount again",
+          mount));
+    }
+    throw CommandError(fmt::format("{}: no ramfs is mounted there", mount));
   }
   if (mounts.empty()) throw CommandError("no ramfs mount found");
   if (mounts.size() > 1) {
