@@ -25,6 +25,7 @@ namespace {
 
 constexpr const char* kCapabilities = "security.capability";
 constexpr const char* kAccessAcl = "system.posix_acl_access";
+constexpr std::string_view kTrusted = "trusted.";
 constexpr mode_t kPermissions = 07777;
 
 struct timespec time_argument(const std::optional<Timestamp>& time, bool now) {
@@ -72,6 +73,10 @@ Result<AttributeStore::Target> AttributeStore::target(InodeId id) {
   if (!fd) return fail(fd.error());
   result.fd = std::move(*fd);
   return result;
+}
+
+Result<void> AttributeStore::write_back(const InodePtr& inode) {
+  return inode->data() ? hooks_.before_rename(inode) : Result<void>();
 }
 
 Result<sys::Attributes> AttributeStore::getattr(InodeId id) {
@@ -153,16 +158,29 @@ Result<std::string> AttributeStore::getxattr(InodeId id, const char* name) {
   return sys::get_xattr(file->node(), name);
 }
 
-Result<std::string> AttributeStore::listxattr(InodeId id) {
+Result<std::string> AttributeStore::listxattr(InodeId id, const Caller& caller) {
   auto file = target(id);
   if (!file) return fail(file.error());
-  return sys::list_xattrs(file->node());
+  auto names = sys::list_xattrs(file->node());
+  if (!names || caller.uid == 0) return names;
+  std::string shown;
+  for (size_t at = 0; at < names->size();) {
+    size_t end = names->find('\0', at) + 1;
+    std::string_view name(names->data() + at, end - at);
+    if (!name.starts_with(kTrusted)) shown += name;
+    at = end;
+  }
+  return shown;
 }
 
 Result<void> AttributeStore::setxattr(InodeId id, const char* name, std::string_view value,
                                       int flags, const Caller& caller) {
   auto file = target(id);
   if (!file) return fail(file.error());
+  // A write takes capabilities away, and writeback is one.
+  if (std::strcmp(name, kCapabilities) == 0) {
+    if (auto ready = write_back(file->inode); !ready) return ready;
+  }
   if (auto done = sys::set_xattr(file->node(), name, value, flags); !done) return done;
   hooks_.metadata_changed(file->inode);
   if (caller.uid == 0 || std::strcmp(name, kAccessAcl) != 0) return {};
@@ -195,7 +213,7 @@ Result<std::string> AttributeStore::file_flags(InodeId id, unsigned command,
   alignas(8) std::array<std::byte, 64> buffer{};
   std::memcpy(buffer.data(), argument.data(), std::min(argument.size(), buffer.size()));
   if (locks_down(command, buffer)) {
-    if (auto ready = hooks_.before_rename(inode); !ready) return fail(ready.error());
+    if (auto ready = write_back(inode); !ready) return fail(ready.error());
   }
   if (auto done = sys::control((*fd)->get(), command, buffer); !done) return fail(done.error());
   if (!sets(command)) return std::string(reinterpret_cast<const char*>(buffer.data()), size);

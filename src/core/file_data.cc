@@ -201,16 +201,21 @@ void FileData::overlay(sys::Attributes& attributes) const {
   attributes.stx_ctime = sys::to_statx(changed);
 }
 
-void FileData::set_mtime(Timestamp mtime) {
-  {
-    MutexLock lock(mutex_);
-    if (times_pending_) {
-      mtime_ = mtime;
-      ctime_ = sys::now();
-      if (slot_ != kNoSlot) services_.arena.note_size(slot_, size_, mtime_);
-    }
+Result<void> FileData::change_mtime(const std::function<Result<void>()>& change) {
+  WriterLock shape(shape_);
+  if (auto done = change(); !done) return done;
+  auto backing = backing_fd(false);
+  if (!backing) return fail(backing.error());
+  auto found = sys::stat_fd((*backing)->get());
+  if (!found) return fail(found.error());
+  MutexLock lock(mutex_);
+  version_.mtime = sys::to_timestamp(found->stx_mtime);
+  if (times_pending_) {
+    mtime_ = version_.mtime;
+    ctime_ = sys::to_timestamp(found->stx_ctime);
+    if (slot_ != kNoSlot) services_.arena.note_size(slot_, size_, mtime_);
   }
-  if (auto backing = backing_fd(false)) refresh_version((*backing)->get());
+  return {};
 }
 
 void FileData::metadata_changed() {

@@ -25,10 +25,11 @@ bool FileData::begin_commit(Commit& commit) {
   std::swap(commit.extents, uncommitted_);
   commit.lsn = services_.log.next_lsn();
   commit.record.file = inode_->key;
-  commit.record.low_water = low_water_;
+  commit.record.low_water = std::min(low_water_, flushing_low_water_);
   commit.record.size = size_;
   commit.record.mtime = mtime_;
-  low_water_ = UINT64_MAX;
+  commit.flushes_before = flushes_done_;
+  low_water_ = flushing_low_water_ = UINT64_MAX;
   in_flight_.push_back(commit.lsn);
   return true;
 }
@@ -55,7 +56,9 @@ void FileData::end_commit(const Commit& commit, bool done) {
   last_lsn_ = std::max(last_lsn_, commit.lsn);
   if (done) return;
   ++failed_commits_;
-  low_water_ = std::min(low_water_, commit.record.low_water);
+  if (commit.flushes_before == flushes_done_) {
+    low_water_ = std::min(low_water_, commit.record.low_water);
+  }
   ExtentSet still_dirty = dirty_;
   still_dirty.add(flushing_);
   for (Extent extent : commit.extents) uncommitted_.add(still_dirty.within(extent));

@@ -30,6 +30,7 @@ bool FileData::begin_writeback(bool even_unnamed) {
   writing_back_ = true;
   std::swap(flushing_, dirty_);
   flush_lsn_ = last_lsn_;
+  flushing_low_water_ = std::exchange(low_water_, UINT64_MAX);
   flushing_through_ = std::exchange(data_unsynced_, false);
   return true;
 }
@@ -69,19 +70,27 @@ bool FileData::backing_changed(int backing) {
 
 Result<void> FileData::copy_dirty(int backing, SlotId slot) {
   if (slot == kNoSlot) return {};
-  if (backing_changed(backing)) keep_foreign_copy(backing);
+  {
+    ReaderLock shape(shape_);  // our own truncate is not a change by somebody else
+    if (backing_changed(backing)) keep_foreign_copy(backing);
+  }
   auto source = slot_fd(slot);
   if (!source) return fail(source.error());
   auto buffer = copy_buffer();
-  uint64_t cursor = 0;
-  for (;;) {
+  for (uint64_t cursor = 0;;) {
     ReaderLock shape(shape_);
     Extent next;
+    Timestamp mtime;
     {
       MutexLock lock(mutex_);
       next = flushing_.first_from(cursor);
+      mtime = mtime_;
     }
-    if (next.empty()) break;
+    if (next.empty()) {
+      if (auto stamped = sys::set_mtime(backing, mtime); !stamped) return stamped;
+      refresh_version(backing);
+      return fault_point("writeback.copied");
+    }
     next.end = std::min(next.end, next.begin + kCopyUnit);
     auto bytes = buffer.first(next.length());
     auto count = sys::read_at((*source)->get(), bytes, next.begin);
@@ -91,14 +100,6 @@ Result<void> FileData::copy_dirty(int backing, SlotId slot) {
     services_.counters.backing_write_bytes.fetch_add(bytes.size(), std::memory_order_relaxed);
     cursor = next.end;
   }
-  Timestamp mtime;
-  {
-    MutexLock lock(mutex_);
-    mtime = mtime_;
-  }
-  if (auto stamped = sys::set_mtime(backing, mtime); !stamped) return stamped;
-  refresh_version(backing);
-  return fault_point("writeback.copied");
 }
 
 Result<void> FileData::sync_backing() {
@@ -114,6 +115,8 @@ Lsn FileData::note_durable_locked() {
   flushing_.clear();
   cleaned.remove(dirty_);
   uncommitted_.remove(cleaned);
+  flushing_low_water_ = UINT64_MAX;
+  ++flushes_done_;
   if (slot_ != kNoSlot) services_.arena.note_clean(slot_, cleaned);
   bool all_clean = dirty_.empty() && !data_unsynced_;
   if (all_clean) times_pending_ = false;
@@ -127,6 +130,7 @@ Lsn FileData::note_durable_locked() {
 void FileData::note_failed_locked(Errno error) {
   dirty_.add(flushing_);
   flushing_.clear();
+  low_water_ = std::min(low_water_, std::exchange(flushing_low_water_, UINT64_MAX));
   data_unsynced_ = data_unsynced_ || flushing_through_;
   writeback_error_ = error;
   services_.dirty.failed(error);

@@ -169,8 +169,8 @@ Result<sys::Attributes> Filesystem::getattr(InodeId inode) {
 Result<std::string> Filesystem::getxattr(InodeId inode, const char* name) {
   return impl_->attributes.getxattr(inode, name);
 }
-Result<std::string> Filesystem::listxattr(InodeId inode) {
-  return impl_->attributes.listxattr(inode);
+Result<std::string> Filesystem::listxattr(InodeId inode, const Caller& caller) {
+  return impl_->attributes.listxattr(inode, caller);
 }
 Result<void> Filesystem::setxattr(InodeId inode, const char* name, std::string_view value,
                                   int flags, const Caller& caller) {

@@ -210,15 +210,16 @@ Result<sys::Attributes> Filesystem::setattr(InodeId id, const AttributeChange& c
   }
   AttributeChange rest = change;
   rest.size.reset();
-  auto attributes = impl_->attributes.setattr(id, rest, caller);
-  if (attributes && (change.mtime || change.mtime_now)) {
-    InodePtr inode = impl_->table.find(id);
-    if (auto data = inode ? inode->data() : nullptr) {
-      data->set_mtime(change.mtime ? *change.mtime : sys::now());
-      return impl_->attributes.getattr(id);
-    }
-  }
-  return attributes;
+  bool times = change.mtime || change.mtime_now;
+  InodePtr inode = times ? impl_->table.find(id) : nullptr;
+  auto data = inode ? inode->data() : nullptr;
+  if (!data) return impl_->attributes.setattr(id, rest, caller);
+  auto done = data->change_mtime([&]() -> Result<void> {
+    auto set = impl_->attributes.setattr(id, rest, caller);
+    return set ? Result<void>{} : fail(set.error());
+  });
+  if (!done) return fail(done.error());
+  return impl_->attributes.getattr(id);
 }
 
 }  // namespace ramfs

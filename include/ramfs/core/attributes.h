@@ -21,7 +21,8 @@ class AttributeStore {
   Result<sys::Attributes> setattr(InodeId inode, const AttributeChange& change,
                                   const Caller& caller);
   Result<std::string> getxattr(InodeId inode, const char* name);
-  Result<std::string> listxattr(InodeId inode);
+  // Without trusted.* for other users than root: the kernel filters what it lists itself only.
+  Result<std::string> listxattr(InodeId inode, const Caller& caller);
   Result<void> setxattr(InodeId inode, const char* name, std::string_view value, int flags,
                         const Caller& caller);
   Result<void> removexattr(InodeId inode, const char* name);
@@ -40,6 +41,7 @@ class AttributeStore {
     int node() const { return fd->get(); }
   };
   Result<Target> target(InodeId inode);
+  Result<void> write_back(const InodePtr& inode);
   Result<void> change_owner(const Target& target, const AttributeChange& change,
                             const Caller& caller);
 

@@ -99,8 +99,9 @@ class FileData final : public DirtyFile, public std::enable_shared_from_this<Fil
 
   // --- what others see
   void overlay(sys::Attributes& attributes) const;
-  // A direct change of mtime (utimens).
-  void set_mtime(Timestamp mtime);
+  // Runs `change`, which sets the backing file's mtime (utimens), apart from writeback, which sets it
+  // too.
+  Result<void> change_mtime(const std::function<Result<void>()>& change);
   FileStatus status() const;
 
  private:
@@ -117,6 +118,7 @@ class FileData final : public DirtyFile, public std::enable_shared_from_this<Fil
     ExtentSet extents;
     LogRecord record;
     Lsn lsn = kNoLsn;
+    uint64_t flushes_before = 0;
   };
 
   // file_data.cc
@@ -190,9 +192,13 @@ class FileData final : public DirtyFile, public std::enable_shared_from_this<Fil
 
   uint64_t size_ ABSL_GUARDED_BY(mutex_);
   uint64_t backing_size_ ABSL_GUARDED_BY(mutex_);
-  // The smallest size since the last commit; replay cuts the file there first, so that a rewritten
-  // file never gets the tail of the one before it.
+  // The smallest size since the last commit or writeback; replay cuts the file there first, so that
+  // a rewritten file never gets the tail of the one before it. What was true when a writeback began
+  // goes into the second one, and is over when that is durable: cutting there would then lose what
+  // it wrote.
   uint64_t low_water_ ABSL_GUARDED_BY(mutex_) = UINT64_MAX;
+  uint64_t flushing_low_water_ ABSL_GUARDED_BY(mutex_) = UINT64_MAX;
+  uint64_t flushes_done_ ABSL_GUARDED_BY(mutex_) = 0;
   bool sparse_ ABSL_GUARDED_BY(mutex_);         // the backing file has holes: overwriting allocates
   Timestamp mtime_ ABSL_GUARDED_BY(mutex_);     // these two are true while times_pending_
   Timestamp ctime_ ABSL_GUARDED_BY(mutex_);

@@ -23,7 +23,8 @@ class FileHooks {
   virtual Result<void> before_publish(const InodePtr& source) = 0;
 
   // Before the backing file becomes unreachable for writeback (its key is a path and is about to
-  // change; it is made immutable): write back what is dirty, of a directory all below it.
+  // change; it is made immutable), or would lose by it what is about to be set (capabilities):
+  // write back what is dirty, of a directory all below it.
   virtual Result<void> before_rename(const InodePtr& source) = 0;
 
   // The last name of a regular file is gone: its dirty data need not be written any more, but can

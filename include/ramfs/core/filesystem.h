@@ -132,7 +132,7 @@ class Filesystem {
   Result<sys::Attributes> getattr(InodeId inode);
   Result<sys::Attributes> setattr(InodeId inode, const AttributeChange& change, const Caller&);
   Result<std::string> getxattr(InodeId inode, const char* name);
-  Result<std::string> listxattr(InodeId inode);  // names, each with its NUL
+  Result<std::string> listxattr(InodeId inode, const Caller&);  // names, each with its NUL
   Result<void> setxattr(InodeId inode, const char* name, std::string_view value, int flags,
                         const Caller&);
   Result<void> removexattr(InodeId inode, const char* name);
