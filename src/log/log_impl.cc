@@ -71,10 +71,10 @@ void LogImpl::check_version() {
 
 // Fills the table from what is on the disk, and finds the first unused number.
 void LogImpl::find_entries() {
-  MutexLock lock(mutex_);
+  EpochTable table;
   uint64_t newest = 0;
   auto epochs = store_->epochs();
-  for (Epoch epoch : epochs) table_.open_epoch(epoch);
+  for (Epoch epoch : epochs) table.open_epoch(epoch);
 
   absl::flat_hash_map<FileKey, Lsn> forgotten;
   auto marks = store_->scan(epochs, EntryKind::forget, [&](Epoch epoch, auto key, auto value) {
@@ -82,7 +82,7 @@ void LogImpl::find_entries() {
     auto mark = parsed ? log_format::decode_mark(parsed->lsn, value) : std::nullopt;
     if (parsed) newest = std::max(newest, static_cast<uint64_t>(parsed->lsn));
     if (mark) forgotten[mark->file] = std::max(forgotten[mark->file], mark->upto);
-    table_.add_found_dead(epoch, value.size());
+    table.add_found_dead(epoch, value.size());
     return Result<void>();
   });
   auto records = store_->scan(epochs, EntryKind::record, [&](Epoch epoch, auto key, auto value) {
@@ -94,15 +94,19 @@ void LogImpl::find_entries() {
     FileKey file = summary ? summary->file : FileKey();
     auto forget = summary ? forgotten.find(file) : forgotten.end();
     if (forget != forgotten.end() && lsn <= forget->second) {
-      table_.add_found_dead(epoch, value.size());
+      table.add_found_dead(epoch, value.size());
     } else {
-      table_.add_found(epoch, file, lsn, value.size());
+      table.add_found(epoch, file, lsn, value.size());
     }
     return Result<void>();
   });
   if (!marks || !records) {
     throw std::runtime_error(
         fmt::format("log {} cannot be read: input/output error", options_.directory));
+  }
+  {
+    MutexLock lock(mutex_);
+    table_ = std::move(table);
   }
   next_number_ = std::max(newest + 1, store_->number(kNumbersName).value_or(1));
 }
