@@ -5,9 +5,11 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 import time
+import traceback
 
-from harness import case, daemon, disks, features
+from harness import case, daemon, disks, features, syscalls
 from harness.ramfs_case import RamfsCase, daemons_of
 
 USER = 65534
@@ -70,45 +72,68 @@ class Mounting(RamfsCase):
             self.assertEqual(stream.read(), "made during")
         made.check_log()
 
-    def with_path(self):
-        """mount.fuse3 finds ramfs in PATH, as after `meson install`."""
+    def as_installed(self, action):
+        """mount(8) finds ramfs in the standard path only, so a private /usr/local/bin holds it."""
+        if not shutil.which("mount.fuse3", path=disks.TOOLS["PATH"]):
+            self.skipTest("needs mount.fuse3")
         directory = self.scratch.directory("bin")
         for name in ("ramfs", "ramfsctl"):
             os.symlink(features.binary(name), os.path.join(directory, name))
-        return dict(disks.TOOLS, PATH=directory + ":" + disks.TOOLS["PATH"])
+        sys.stdout.flush()
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                syscalls.unshare_mounts()
+                disks.run("mount", "--make-rprivate", "/")
+                disks.run("mount", "--bind", directory, "/usr/local/bin")
+                action()
+                status = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                for pid in daemons_of(self.mount):
+                    stop(pid)
+                os._exit(status)
+        self.assertEqual(os.waitpid(child, 0)[1], 0)
 
     def mount8(self, *arguments):
-        if not shutil.which("mount.fuse3", path=disks.TOOLS["PATH"]):
-            self.skipTest("needs mount.fuse3")
-        done = subprocess.run(["mount", *arguments], env=self.with_path(), text=True, timeout=60,
+        done = subprocess.run(["mount", *arguments], env=disks.TOOLS, text=True, timeout=60,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT)
         self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertEqual(self.entry()[:3], [self.backing, self.mount, "fuse.ramfs"])
 
     def test_mount_8(self):
         made = self.daemon()
-        self.mount8("-t", "fuse.ramfs", self.backing, self.mount, "-o", made.option_string())
-        self.assertEqual(self.entry()[:3], [self.backing, self.mount, "fuse.ramfs"])
-        with open(os.path.join(self.mount, "f"), "w") as stream:
-            stream.write("x")
-        os.mknod(os.path.join(self.mount, "null"), stat.S_IFCHR | 0o666, os.makedev(1, 3))
-        with open(os.path.join(self.mount, "null"), "w") as stream:
-            stream.write("devices work, as on a local filesystem")
-        self.leave()
+
+        def action():
+            self.mount8("-t", "fuse.ramfs", self.backing, self.mount, "-o", made.option_string())
+            with open(os.path.join(self.mount, "f"), "w") as stream:
+                stream.write("x")
+            os.mknod(os.path.join(self.mount, "null"), stat.S_IFCHR | 0o666, os.makedev(1, 3))
+            with open(os.path.join(self.mount, "null"), "w") as stream:
+                stream.write("devices work, as on a local filesystem")
+            self.leave()
+        self.as_installed(action)
         self.assert_only(self.backing, "f", "null")
+        made.check_log()
 
     def test_fstab(self):
         made = self.daemon()
         table = os.path.join(self.state, "fstab")
         with open(table, "w") as stream:
-            stream.write(f"{self.backing} {self.mount} fuse.ramfs defaults,noauto,nofail,"
+            stream.write(f"{self.backing} {self.mount} fuse.ramfs defaults,noauto,nofail,_netdev,"
                          f"x-systemd.requires=/,{made.option_string()} 0 0\n")
-        self.mount8("-T", table, self.mount)
-        self.assertEqual(self.entry()[2], "fuse.ramfs")
-        with open(os.path.join(self.mount, "f"), "w") as stream:
-            stream.write("x")
-        self.leave()
+
+        def action():
+            self.mount8("-T", table, self.mount)
+            with open(os.path.join(self.mount, "f"), "w") as stream:
+                stream.write("x")
+            self.leave()
+        self.as_installed(action)
         self.assert_only(self.backing, "f")
+        made.check_log()
 
     def test_as_a_user(self):
         """An unprivileged user mounts with fusermount3, without passthrough, for himself only."""
@@ -122,7 +147,8 @@ class Mounting(RamfsCase):
         made = self.daemon()
         command = made.command(foreground=False)
         command[0] = os.path.join(directory, "ramfs")
-        done = subprocess.run(command, user=USER, group=USER, extra_groups=[], text=True,
+        home = dict(disks.TOOLS, HOME=self.state)
+        done = subprocess.run(command, user=USER, group=USER, extra_groups=[], text=True, env=home,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, timeout=60, cwd="/")
         self.assertEqual(done.returncode, 0, done.stdout)
@@ -135,7 +161,8 @@ class Mounting(RamfsCase):
             os.listdir(self.mount)
         done = subprocess.run([os.path.join(directory, "ramfsctl"), "umount", self.mount],
                               user=USER, group=USER, extra_groups=[], text=True, cwd="/",
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60,
+                              env=home)
         self.assertEqual(done.returncode, 0, done.stdout)
         self.assert_only(self.backing, "d")
         with open(os.path.join(self.backing, "d", "g")) as stream:

@@ -94,9 +94,6 @@ class Refused(RamfsCase):
         open(path, "w").close()
         self.refused(path, options={"log": path + "/log"})
 
-    def test_rules_file_missing(self):
-        self.refused("/no/such/file", options={"rules": "/no/such/file"})
-
     def test_log_inside_the_backing_directory(self):
         """What is ours must not appear among the user's files."""
         self.refused("log", options={"log": os.path.join(self.backing, "log")})
@@ -112,7 +109,7 @@ class Refused(RamfsCase):
 class Accepted(RamfsCase):
     def test_every_option_once(self):
         made = self.start(arena="5%", durability="log", commit="2", writeback="1500ms",
-                          dirty="40%", promote="3", demote="1", halflife="5m", slot_max="8M",
+                          dirty="20M", promote="3", demote="1", halflife="5m", slot_max="8M",
                           coherence="open", loglevel="debug", noatime=True, nosuid=True,
                           nodev=True, allow_other=True, default_permissions=True, rw=True)
         with open(os.path.join(self.mount, "f"), "w") as stream:

@@ -78,9 +78,18 @@ class MountCase(unittest.TestCase):
                 arguments = ", ".join(repr(argument) for argument in theirs[1])
                 lines.append(f"{theirs[0]}({arguments}): expected {theirs[2]!r}, got {ours[2]!r}")
         if lines or problem or len(expected) != len(got):
-            shown = "\n  ".join(lines[:30])
+            shown = "\n  ".join([first_difference(expected, got), *lines[:30]])
+            if os.environ.get("RAMFS_TEST_TRACE"):
+                shown += "\n  all calls:\n  " + "\n  ".join(map(str, got))
             self.fail(f"{len(lines)} differences to bare ext4, {len(got)} calls for "
                       f"{len(expected)}\n  {shown}\n{problem or ''}")
+
+
+def first_difference(expected, got):
+    for index, (theirs, ours) in enumerate(zip(expected, got)):
+        if theirs != ours:
+            return f"first at call {index}: expected {theirs}, got {ours}"
+    return f"all of the first {min(len(expected), len(got))} calls agree"
 
 
 def aligned(expected, got):

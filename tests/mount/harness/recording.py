@@ -10,7 +10,12 @@ class Err(str):
 
 
 class Descriptor(int):
-    """A descriptor; its number is nobody's business."""
+    """A descriptor, shown by what was opened: its number is nobody's business."""
+
+    def __new__(cls, number, label):
+        made = super().__new__(cls, number)
+        made.label = label
+        return made
 
 
 def errno_name(number):
@@ -19,7 +24,7 @@ def errno_name(number):
 
 def digest(value):
     if isinstance(value, Descriptor):
-        return "fd"
+        return value.label
     if isinstance(value, (bytes, bytearray)) and len(value) > 64:
         return f"{len(value)} bytes {hashlib.sha1(value).hexdigest()[:16]}"
     return value

@@ -28,7 +28,7 @@ class Session(DataCalls):
     """Calls on names."""
 
     def __init__(self):
-        self.trace = []
+        self.trace, self.opened_ = [], 0
 
     def note(self, name, arguments, result):
         shown = tuple(digest(argument) for argument in arguments)
@@ -83,7 +83,8 @@ class Session(DataCalls):
 
     @recorded
     def open(self, path, flags=os.O_RDONLY, mode=0o666):
-        return Descriptor(os.open(path, flags, mode))
+        self.opened_ += 1
+        return Descriptor(os.open(path, flags, mode), f"fd {self.opened_} of {brief(path)}")
 
     @recorded
     def close(self, descriptor):
@@ -204,6 +205,10 @@ class Session(DataCalls):
 def comparable(found):
     size = -1 if stat.S_ISDIR(found.st_mode) else found.st_size  # a directory's is its history
     return (oct(found.st_mode), found.st_nlink, found.st_uid, found.st_gid, size, found.st_rdev)
+
+
+def brief(path):
+    return path if len(path) < 40 else "…" + path[-20:]
 
 
 def stamps(path):

@@ -57,6 +57,11 @@ def utimensat(path, times, flags=0):
     checked(libc.utimensat(AT_FDCWD, path_bytes(path), packed, flags))
 
 
+def unshare_mounts():
+    """A mount namespace of this process's own."""
+    checked(libc.unshare(0x00020000))
+
+
 def syncfs(descriptor):
     checked(libc.syncfs(descriptor))
 
