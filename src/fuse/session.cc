@@ -118,11 +118,12 @@ void FuseSession::mount() {
 }
 
 void FuseSession::run(const std::function<void()>& ready) {
-  std::jthread first_visitor([this, &ready] {
+  std::atomic<int> refused{0};
+  std::jthread first_visitor([&] {
     // Waits for INIT and for an answer of ours, like anybody else's first look.
     struct stat found {};
     if (::stat(options_.mountpoint.c_str(), &found) == 0) return ready();
-    log_error("the mount does not answer: {}", std::strerror(errno));
+    refused = errno;
     fuse_session_exit(session_.get());
   });
 
@@ -135,9 +136,15 @@ void FuseSession::run(const std::function<void()>& ready) {
 
   end_notifications();
   disconnect();
-  MutexLock lock(mutex_);
-  over_ = true;
-  changed_.notify_all();
+  first_visitor.join();
+  {
+    MutexLock lock(mutex_);
+    over_ = true;
+    changed_.notify_all();
+  }
+  if (refused == 0) return;
+  throw std::runtime_error(fmt::format("the mount on {} does not answer: {}", options_.mountpoint,
+                                       std::strerror(refused)));
 }
 
 // The device's descriptor stays ours to the end, but leads nowhere: the number cannot be reused

@@ -41,7 +41,8 @@ class FuseSession final : public KernelCache {
   void mount();
 
   // Serves until the mount is gone. `ready` is called once, from another thread, when the kernel
-  // has had its first answer through the mount.
+  // has had its first answer through the mount. Throws std::runtime_error with one line when that
+  // answer was an error.
   void run(const std::function<void()>& ready);
 
   // Takes the mount away from under its users: no new opens, files that are open are served for a
