@@ -38,7 +38,11 @@ Timestamp to_timestamp(const struct timespec& time) {
   return {int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec};
 }
 
-AttributeChange to_change(const struct stat& values, int which) {
+constexpr int kChanges = FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID |
+                         FUSE_SET_ATTR_SIZE | FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME |
+                         FUSE_SET_ATTR_ATIME_NOW | FUSE_SET_ATTR_MTIME_NOW;
+
+AttributeChange to_change(const struct stat& values, int which, const Caller& who) {
   AttributeChange change;
   if (which & FUSE_SET_ATTR_MODE) change.mode = values.st_mode;
   if (which & FUSE_SET_ATTR_UID) change.uid = values.st_uid;
@@ -51,13 +55,18 @@ AttributeChange to_change(const struct stat& values, int which) {
   if (which & FUSE_SET_ATTR_MTIME && !change.mtime_now) change.mtime = to_timestamp(values.st_mtim);
   // Bit 11 of the protocol is FATTR_KILL_SUIDGID; libfuse knows it by this name.
   change.kill_suid_sgid = which & FUSE_SET_ATTR_KILL_SUID;
+  // Asked for nothing: a chown to nobody else, or a fallocate or copy_file_range is about to come.
+  // Left of what the kernel wanted is that the same bits go. Not so for root: that may be a write
+  // which takes the capabilities alone.
+  if ((which & kChanges) == 0 && who.uid != 0) change.kill_suid_sgid = true;
   return change;
 }
 
 void setattr(fuse_req_t request, fuse_ino_t inode, struct stat* values, int which,
              fuse_file_info*) {
-  answer_attributes(request, filesystem(request).setattr(InodeId{inode}, to_change(*values, which),
-                                                         caller(request)));
+  Caller who = caller(request);
+  answer_attributes(
+      request, filesystem(request).setattr(InodeId{inode}, to_change(*values, which, who), who));
 }
 
 void getxattr(fuse_req_t request, fuse_ino_t inode, const char* name, size_t room) {
@@ -68,7 +77,7 @@ void getxattr(fuse_req_t request, fuse_ino_t inode, const char* name, size_t roo
 }
 
 void listxattr(fuse_req_t request, fuse_ino_t inode, size_t room) {
-  auto names = filesystem(request).listxattr(InodeId{inode});
+  auto names = filesystem(request).listxattr(InodeId{inode}, caller(request));
   Reply reply(request);
   if (!names) return std::move(reply).error(names.error());
   std::move(reply).value(*names, room);

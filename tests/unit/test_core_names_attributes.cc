@@ -93,7 +93,7 @@ TEST_F(AttributesTest, AttributesOfFilesAndDirectoriesAreTheBackingOnes) {
     std::string large(3000, 'x');
     ASSERT_TRUE(store.setxattr(id, kUserName, large, XATTR_REPLACE, root()));
     EXPECT_EQ(*store.getxattr(id, kUserName), large);
-    EXPECT_NE(store.listxattr(id)->find(std::string(kUserName) + '\0'), std::string::npos);
+    EXPECT_NE(store.listxattr(id, root())->find(std::string(kUserName) + '\0'), std::string::npos);
     char direct[4096];
     EXPECT_EQ(::getxattr(path(name).c_str(), kUserName, direct, sizeof direct), 3000);
     ASSERT_TRUE(store.removexattr(id, kUserName));
@@ -113,11 +113,24 @@ TEST_F(AttributesTest, AttributesOfASymlinkAreItsOwn) {
     EXPECT_EQ(*store.getxattr(id, kTrustedName), "mine");
     char direct[16];
     EXPECT_EQ(::lgetxattr(path(name).c_str(), kTrustedName, direct, sizeof direct), 4);
-    EXPECT_NE(store.listxattr(id)->find(kTrustedName), std::string::npos);
+    EXPECT_NE(store.listxattr(id, root())->find(kTrustedName), std::string::npos);
+    EXPECT_EQ(*store.listxattr(id, {.uid = 1000}), "") << "for root alone";
     EXPECT_EQ(error_of(store.setxattr(id, kUserName, "no", 0, root())), EPERM);
     EXPECT_TRUE(store.removexattr(id, kTrustedName));
   }
   EXPECT_EQ(error_of(store.getxattr(look_up("target"), kTrustedName)), ENODATA);
+}
+
+TEST_F(AttributesTest, WhatIsDirtyIsWrittenBeforeCapabilitiesAreSet) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  write_file("file");
+  InodeId id = look_up("file");
+  give_data(id);
+  const std::string capability("\0\0\0\2\0\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20);
+  ASSERT_TRUE(world_->attributes.setxattr(id, kUserName, "any", 0, root()));
+  EXPECT_TRUE(world_->hooks.written_back.empty());
+  ASSERT_TRUE(world_->attributes.setxattr(id, kCapabilities, capability, 0, root()));
+  EXPECT_TRUE(world_->hooks.written_back.contains(id)) << "writeback would take them away";
 }
 
 TEST_F(AttributesTest, AttributesWorkOnAFileWithoutAName) {
@@ -155,6 +168,7 @@ TEST_F(AttributesTest, FlagsAreReadAndSetOnFilesAndDirectories) {
   std::memcpy(&after, store.file_flags(id, FS_IOC_GETFLAGS, {})->data(), sizeof after);
   EXPECT_EQ(after, before | FS_NODUMP_FL);
   if (::geteuid() != 0) GTEST_SKIP() << "immutable needs root";
+  give_data(id);
   EXPECT_TRUE(world_->hooks.written_back.empty());
   ASSERT_EQ(set(before | FS_IMMUTABLE_FL), 0);
   EXPECT_TRUE(world_->hooks.written_back.contains(id)) << "before writeback is refused";
