@@ -77,21 +77,27 @@ class Kill(RamfsCase):
         again = self.daemon(**RESTARTS[seed % len(RESTARTS)])
         again.allowed = [r"recover|replay|killed|unclean|left by|survive"]
         again.start()
-        problems, calls = [], 0
+        try:
+            problems, calls, views = self.compare(top)
+            again.unmount()
+        finally:
+            again.kill()
+        for number in range(WORKERS):
+            if model.found(os.path.join(self.backing, top, f"w{number}")) != views[number]:
+                problems.append(f"worker {number}: the backing directory is not what was shown")
+        self.assertEqual(problems, [], f"after {calls} completed calls")
+        self.assertGreater(calls, 0)
+
+    def compare(self, top):
+        problems, calls, views = [], 0, []
         for number in range(WORKERS):
             done, pending = model.read_notes(self.notes(top, number))
             calls += len(done)
             where = os.path.join(self.mount, top, f"w{number}")
             problems += [f"worker {number}: {line}"
                          for line in model.violations(where, done, pending)]
-        views = [model.found(os.path.join(self.mount, top, f"w{number}"))
-                 for number in range(WORKERS)]
-        again.unmount()
-        for number in range(WORKERS):
-            if model.found(os.path.join(self.backing, top, f"w{number}")) != views[number]:
-                problems.append(f"worker {number}: the backing directory is not what was shown")
-        self.assertEqual(problems, [], f"after {calls} completed calls")
-        self.assertGreater(calls, 0)
+            views.append(model.found(where))
+        return problems, calls, views
 
 
 if __name__ == "__main__":

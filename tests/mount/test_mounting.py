@@ -72,13 +72,8 @@ class Mounting(RamfsCase):
             self.assertEqual(stream.read(), "made during")
         made.check_log()
 
-    def as_installed(self, action):
-        """mount(8) finds ramfs in the standard path only, so a private /usr/local/bin holds it."""
-        if not shutil.which("mount.fuse3", path=disks.TOOLS["PATH"]):
-            self.skipTest("needs mount.fuse3")
-        directory = self.scratch.directory("bin")
-        for name in ("ramfs", "ramfsctl"):
-            os.symlink(features.binary(name), os.path.join(directory, name))
+    def with_bound(self, source, place, action):
+        """Runs `action` in a child with mounts of its own, where `source` stands at `place`."""
         sys.stdout.flush()
         child = os.fork()
         if child == 0:
@@ -86,7 +81,7 @@ class Mounting(RamfsCase):
             try:
                 syscalls.unshare_mounts()
                 disks.run("mount", "--make-rprivate", "/")
-                disks.run("mount", "--bind", directory, "/usr/local/bin")
+                disks.run("mount", "--bind", source, place)
                 action()
                 status = 0
             except BaseException:
@@ -96,6 +91,15 @@ class Mounting(RamfsCase):
                     stop(pid)
                 os._exit(status)
         self.assertEqual(os.waitpid(child, 0)[1], 0)
+
+    def as_installed(self, action):
+        """mount(8) finds ramfs in the standard path only, so a private /usr/local/bin holds it."""
+        if not shutil.which("mount.fuse3", path=disks.TOOLS["PATH"]):
+            self.skipTest("needs mount.fuse3")
+        directory = self.scratch.directory("bin")
+        for name in ("ramfs", "ramfsctl"):
+            os.symlink(features.binary(name), os.path.join(directory, name))
+        self.with_bound(directory, "/usr/local/bin", action)
 
     def mount8(self, *arguments):
         done = subprocess.run(["mount", *arguments], env=disks.TOOLS, text=True, timeout=60,
@@ -135,6 +139,12 @@ class Mounting(RamfsCase):
         self.assert_only(self.backing, "f")
         made.check_log()
 
+    def as_user(self, *command):
+        done = subprocess.run(command, user=USER, group=USER, extra_groups=[], text=True, cwd="/",
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=60,
+                              stderr=subprocess.STDOUT, env=dict(disks.TOOLS, HOME=self.state))
+        self.assertEqual(done.returncode, 0, done.stdout)
+
     def test_as_a_user(self):
         """An unprivileged user mounts with fusermount3, without passthrough, for himself only."""
         if not shutil.which("fusermount3"):
@@ -147,26 +157,24 @@ class Mounting(RamfsCase):
         made = self.daemon()
         command = made.command(foreground=False)
         command[0] = os.path.join(directory, "ramfs")
-        home = dict(disks.TOOLS, HOME=self.state)
-        done = subprocess.run(command, user=USER, group=USER, extra_groups=[], text=True, env=home,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=60, cwd="/")
-        self.assertEqual(done.returncode, 0, done.stdout)
-        script = f"set -e; cd {self.mount}; echo hello > f; mkdir d; mv f d/g; cat d/g; ls -l d"
-        done = subprocess.run(["sh", "-c", script], user=USER, group=USER, extra_groups=[],
-                              text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/")
-        self.assertEqual(done.returncode, 0, done.stdout)
-        self.assertEqual(self.entry()[2], "fuse.ramfs")
-        with self.assertRaises(PermissionError):  # root is not let in without allow_other
-            os.listdir(self.mount)
-        done = subprocess.run([os.path.join(directory, "ramfsctl"), "umount", self.mount],
-                              user=USER, group=USER, extra_groups=[], text=True, cwd="/",
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60,
-                              env=home)
-        self.assertEqual(done.returncode, 0, done.stdout)
+
+        def action():
+            self.as_user(*command)
+            self.as_user("sh", "-c", f"set -e; cd {self.mount}; echo hello > f; mkdir d; "
+                         "mv f d/g; cat d/g; chmod 4755 d/g; ls -l d; ln d/g d/h; sync d/g")
+            self.assertEqual(self.entry()[2], "fuse.ramfs")
+            with self.assertRaises(PermissionError):  # root is not let in without allow_other
+                os.listdir(self.mount)
+            self.as_user(os.path.join(directory, "ramfsctl"), "umount", self.mount)
+        # Containers often keep /dev/fuse for root; everywhere else it is open to all.
+        device = os.path.join(self.scratch.path, "fuse")
+        os.mknod(device, stat.S_IFCHR | 0o666, os.stat("/dev/fuse").st_rdev)
+        os.chmod(device, 0o666)
+        self.with_bound(device, "/dev/fuse", action)
         self.assert_only(self.backing, "d")
         with open(os.path.join(self.backing, "d", "g")) as stream:
             self.assertEqual(stream.read(), "hello\n")
+        self.assertEqual(os.stat(os.path.join(self.backing, "d", "g")).st_mode & 0o7777, 0o4755)
         made.check_log()
 
     def test_read_only(self):

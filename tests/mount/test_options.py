@@ -14,7 +14,7 @@ class Refused(RamfsCase):
         made = self.daemon(**(options or {}))
         command = [features.binary("ramfs"), "-o", made.option_string(),
                    backing or self.backing, mount or self.mount]
-        before = mounts()
+        before = mounts(self.scratch.path)
         done = subprocess.run(command, text=True, timeout=60, env=env, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, user=user)
         self.assertEqual(done.returncode, 1, f"{command}: {done.stderr}")
@@ -22,7 +22,7 @@ class Refused(RamfsCase):
         self.assertEqual(len(lines), 1, f"not one line: {done.stderr!r}")
         for word in words:
             self.assertIn(word, lines[0])
-        self.assertEqual(mounts(), before, "something stayed mounted")
+        self.assertEqual(mounts(self.scratch.path), before, "something stayed mounted")
         self.assertEqual(daemons_of(mount or self.mount), [], "something stayed running")
         return lines[0]
 
@@ -125,9 +125,9 @@ class Accepted(RamfsCase):
             self.assertIn("ramfs", done.stdout)
 
 
-def mounts():
+def mounts(below):
     with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as table:
-        return sorted(line.split()[1] for line in table if "fuse" in line)
+        return sorted(line.split()[1] for line in table if line.split()[1].startswith(below))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ class Space(case.MountCase):
     def fill(self, name, piece=M):
         """Writes until ENOSPC: how many bytes were accepted, and whether close and fsync agreed."""
         path = os.path.join(self.mount, name)
+        self.addCleanup(remove, path)
         descriptor, accepted = os.open(path, os.O_CREAT | os.O_WRONLY), 0
         try:
             while accepted < 400 * M:
@@ -44,42 +45,42 @@ class Space(case.MountCase):
         with open(path, "rb") as stream:
             for index in range(accepted // M):
                 self.assertEqual(stream.read(M)[:10], bytes([index % 251 + 1]) * 10)
+        self.addCleanup(remove, os.path.join(self.mount, "more"))
         with self.assertRaises(OSError) as raised:
             with open(os.path.join(self.mount, "more"), "wb", buffering=0) as stream:
                 for _ in range(64):
                     stream.write(b"x" * M)
         self.assertEqual(raised.exception.errno, 28)
-        os.unlink(os.path.join(self.mount, "more"))
-        os.unlink(path)
+        remove(os.path.join(self.mount, "more"))
+        remove(path)
         again, second = self.fill("again", 64 * 1024)  # the room came back
         self.assertGreater(second, accepted * 3 // 4)
         os.truncate(again, 10)
 
     def test_rewriting_in_place_needs_no_room(self):
         path = os.path.join(self.mount, "existing")
+        self.addCleanup(remove, path)
         with open(path, "wb") as stream:
             stream.write(b"a" * (8 * M))
             os.fsync(stream.fileno())
-        filler, _ = self.fill("filler")
+        self.fill("filler")
         with open(path, "r+b", buffering=0) as stream:
             for index in range(8):
                 stream.write(b"b" * M)
             os.fsync(stream.fileno())
-        os.unlink(filler)
 
     def test_a_hole_has_no_room_yet(self):
         path = os.path.join(self.mount, "hole")
+        self.addCleanup(remove, path)
         with open(path, "wb") as stream:
             stream.truncate(10 << 30)
-        filler, _ = self.fill("filler2")
+        self.fill("filler2")
         with self.assertRaises(OSError) as raised:
             descriptor = os.open(path, os.O_WRONLY)
             for index in range(64):
                 os.pwrite(descriptor, b"x" * M, index * 100 * M)
         self.assertEqual(raised.exception.errno, 28)
         os.close(descriptor)
-        os.unlink(filler)
-        os.unlink(path)
 
     def test_fallocate_beyond_the_disk(self):
         path = os.path.join(self.mount, "reserve")
@@ -97,6 +98,11 @@ class Space(case.MountCase):
         problems = tree.differences(tree.snapshot(cls.backing), seen, times="all")
         if problems:
             raise AssertionError("\n".join(problems))
+
+
+def remove(path):
+    if os.path.exists(path):
+        os.unlink(path)
 
 
 if __name__ == "__main__":

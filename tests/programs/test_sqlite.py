@@ -21,6 +21,12 @@ def connect(path, mode):
     return database
 
 
+def create(path, mode):
+    database = connect(path, mode)
+    database.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT)")
+    database.close()
+
+
 def check(path):
     database = sqlite3.connect(path)
     answer = database.execute("PRAGMA integrity_check").fetchall()
@@ -56,7 +62,7 @@ class Sqlite(common.Programs):
     def test_several_processes(self):
         for mode in ("DELETE", "WAL"):
             path = os.path.join(self.mount, f"shared-{mode}.db")
-            connect(path, mode).execute("CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT)")
+            create(path, mode)
             pids = []
             for writer in range(3):
                 pid = os.fork()
@@ -98,7 +104,7 @@ class Killed(RamfsCase):
 
     def writer(self, turn, mode):
         path = os.path.join(self.mount, f"{turn}-{mode}.db")
-        connect(path, mode).execute("CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT)")
+        create(path, mode)
         notes = os.open(os.path.join(self.state, f"{turn}-{mode}"), os.O_CREAT | os.O_WRONLY)
         pid = os.fork()
         if pid == 0:
