@@ -129,6 +129,27 @@ class Times(case.MountCase):
                 s.note("ctime of the renamed", (old,), os.lstat(new).st_ctime_ns != before)
         self.compare(scenario)
 
+    def test_later_is_never_older(self):
+        """Whatever changes a file, its mtime is not before that of a file changed earlier."""
+        def scenario(s):
+            s.file("a")
+            s.file("b")
+            descriptors = {name: s.open(name, os.O_RDWR) for name in "ab"}
+            ways = {
+                "write": lambda name: os.pwrite(descriptors[name], b"x", 0),
+                "touch": lambda name: os.utime(name),
+                "truncate": lambda name: os.truncate(name, 100),
+            }
+            for first in ways:
+                for second in ways:
+                    older = 0
+                    for _ in range(40):
+                        ways[first]("a")
+                        ways[second]("b")
+                        older += os.stat("b").st_mtime_ns < os.stat("a").st_mtime_ns
+                    s.note(f"{first} before {second}", (), older)
+        self.compare(scenario)
+
     def test_times_agree_with_the_clock(self):
         """mtime of a write is now, by the clock that bare files have, and never goes back."""
         def scenario(s):
