@@ -125,7 +125,8 @@ void flush(Client& client, const MountRecord& mount, const UnmountOptions& optio
 }
 
 void unmount_here(const std::string& mount, const UnmountOptions& options) {
-  const KernelMount* top = MountTable().at(mount);
+  MountTable mounts;  // owns what `top` points to
+  const KernelMount* top = mounts.at(mount);
   if (top && top->type != MountTable::kOurType) {
     throw CommandError(
         fmt::format("{}: {} is mounted over it; unmount that first", mount, top->type));
