@@ -2,7 +2,7 @@
 """Random sequences of calls over a small namespace, the same on the mount and on bare ext4.
 
 RAMFS_TEST_SEED=N runs one seed; RAMFS_TEST_STEPS sets the length. A failure names its seed.
-RAMFS_TEST_TRACE=1 shows every call of a failing one.
+RAMFS_TEST_TRACE=1 shows every call of a failing one; RAMFS_TEST_WATCH=1 reads everything after each.
 """
 
 import os
@@ -14,6 +14,7 @@ from harness.random_calls import Player
 
 STEPS = int(os.environ.get("RAMFS_TEST_STEPS", "400"))
 SEEDS = int(os.environ.get("RAMFS_TEST_SEEDS", "12"))
+WATCH = os.environ.get("RAMFS_TEST_WATCH") == "1"
 
 
 def seeds():
@@ -31,6 +32,8 @@ class Base(case.MountCase):
             player = Player(s, random.Random(seed))
             for _ in range(STEPS):
                 player.step()
+                if WATCH:
+                    player.read_all()
                 # Both sides pause alike, so that commits and writebacks fall between the calls.
                 if player.random.random() < 0.03:
                     time.sleep(player.random.random() * 0.05)

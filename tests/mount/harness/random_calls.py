@@ -42,6 +42,9 @@ class Player:
             self.s.fstat(descriptor)
             self.s.direct_read(descriptor, 4 << 20, 0)
             self.s.close(descriptor)
+        self.read_all()
+
+    def read_all(self):
         for directory in (".", "x", "y", "x/z"):
             for name in self.s.listdir(directory):
                 path = f"{directory}/{name}"

@@ -118,8 +118,8 @@ def getdents(descriptor, size=4096):
 
 
 def data_segments(descriptor):
-    """[(start, end)] of what SEEK_DATA and SEEK_HOLE call data."""
-    size = os.fstat(descriptor).st_size
+    """[(start, end)] of what SEEK_DATA and SEEK_HOLE call data; the position stays as it was."""
+    size, position = os.fstat(descriptor).st_size, os.lseek(descriptor, 0, os.SEEK_CUR)
     segments, at = [], 0
     while at < size:
         try:
@@ -128,4 +128,5 @@ def data_segments(descriptor):
             break
         at = os.lseek(descriptor, start, os.SEEK_HOLE)
         segments.append((start, at))
+    os.lseek(descriptor, position, os.SEEK_SET)
     return segments
