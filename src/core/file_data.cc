@@ -16,7 +16,8 @@ FileData::FileData(Services& services, InodePtr inode, const sys::Attributes& at
   home_ = cacheable() ? Home::arena : Home::backing;
   size_ = backing_size_ = attributes.stx_size;
   sparse_ = attributes.stx_blocks * 512 < attributes.stx_size;
-  version_ = {attributes.stx_size, sys::to_timestamp(attributes.stx_mtime)};
+  version_ = version_of(attributes);
+  inode_->set_version(version_);
 }
 
 FileData::~FileData() {
@@ -38,21 +39,25 @@ Result<FdLease> FileData::backing_fd(bool write) const {
                               write ? InodeFiles::Access::write : InodeFiles::Access::read);
 }
 
+// `attributes` may be from before our own last change of the file, so a difference is looked at
+// again while nothing of ours can be under way.
 bool FileData::revalidate(const sys::Attributes& attributes) {
-  BackingVersion now{attributes.stx_size, sys::to_timestamp(attributes.stx_mtime)};
+  if (services_.options.coherence == Coherence::exclusive) return true;
   {
     MutexLock lock(mutex_);
-    // While we write to the backing file ourselves its version is ours to change.
-    if (now == version_ || data_unsynced_ || writing_back_ || home_ == Home::backing) return true;
-    if (dirty_locked()) return false;  // writeback keeps their copy
+    if (version_of(attributes) == version_ || home_ == Home::backing) return true;
   }
   WriterLock shape(shape_);
+  auto backing = backing_fd(false);
+  auto now = backing ? sys::stat_fd((*backing)->get()) : fail(backing.error());
+  if (!now) return true;
   MutexLock lock(mutex_);
-  if (dirty_locked() || writing_back_) return false;
+  // While we write to the backing file its version is ours to change.
+  if (version_of(*now) == version_ || data_unsynced_ || writing_back_) return true;
+  if (dirty_locked()) return false;  // writeback keeps their copy
   discard_slot_locked();
-  size_ = backing_size_ = attributes.stx_size;
-  sparse_ = attributes.stx_blocks * 512 < attributes.stx_size;
-  version_ = now;
+  size_ = now->stx_size;
+  set_version_locked(*now);
   return false;
 }
 
@@ -109,9 +114,16 @@ void FileData::recount_locked(bool cleaned) {
   promised_ = needed;
 }
 
-void FileData::touch_locked() {
-  mtime_ = ctime_ = sys::now();
+void FileData::stamp_locked(Timestamp time) {
+  mtime_ = ctime_ = time;
   times_pending_ = true;
+}
+
+void FileData::set_version_locked(const sys::Attributes& attributes) {
+  backing_size_ = attributes.stx_size;
+  sparse_ = attributes.stx_blocks * 512 < attributes.stx_size;
+  version_ = version_of(attributes);
+  inode_->set_version(version_);
 }
 
 // These bytes are the slot's no more.
@@ -143,16 +155,13 @@ void FileData::discard_slot_locked() {
   recount_locked(false);
 }
 
-// Reads how the backing file stands after a change of ours.
-void FileData::refresh_version(int backing) {
-  auto attributes = sys::stat_fd(backing);
-  if (!attributes) return;
-  Timestamp changed = sys::to_timestamp(attributes->stx_ctime);
+// Reads how the backing file stands after a change of ours. shape_ is held. The look and the note of
+// it are one step, so that of two callers the later look wins; statx(2) of an open file is no I/O.
+Result<sys::Attributes> FileData::refresh_version(int backing) {
   MutexLock lock(mutex_);
-  backing_size_ = attributes->stx_size;
-  version_ = {attributes->stx_size, sys::to_timestamp(attributes->stx_mtime)};
-  sparse_ = attributes->stx_blocks * 512 < attributes->stx_size;
-  if (times_pending_) inode_->set_change_time({.shown = ctime_, .backing = changed});
+  auto attributes = sys::stat_fd(backing);
+  if (attributes) set_version_locked(*attributes);
+  return attributes;
 }
 
 // Somebody changed the backing file directly while we hold newer bytes of it. Ours will be written
@@ -184,13 +193,14 @@ bool FileData::in_arena() const {
   return slot_ != kNoSlot && present_.contains({0, size_});
 }
 
-void FileData::overlay(sys::Attributes& attributes) const {
+bool FileData::overlay(sys::Attributes& attributes) const {
   Inode::ChangeTime mask = inode_->change_time();
   Timestamp changed = sys::to_timestamp(attributes.stx_ctime);
-  bool masked = changed == mask.backing;
-  if (masked) changed = mask.shown;
+  if (changed == mask.backing) changed = mask.shown;
   MutexLock lock(mutex_);
-  if (!dirty_.empty() || !flushing_.empty()) {
+  bool newer = !dirty_.empty() || !flushing_.empty();
+  bool current = newer || home_ == Home::backing || version_of(attributes) == version_;
+  if (newer) {
     attributes.stx_size = size_;
     attributes.stx_blocks += promised_ / 512;
   }
@@ -199,6 +209,7 @@ void FileData::overlay(sys::Attributes& attributes) const {
     changed = std::max(changed, ctime_);
   }
   attributes.stx_ctime = sys::to_statx(changed);
+  return current;
 }
 
 Result<void> FileData::change_mtime(const std::function<Result<void>()>& change) {
@@ -209,7 +220,7 @@ Result<void> FileData::change_mtime(const std::function<Result<void>()>& change)
   auto found = sys::stat_fd((*backing)->get());
   if (!found) return fail(found.error());
   MutexLock lock(mutex_);
-  version_.mtime = sys::to_timestamp(found->stx_mtime);
+  set_version_locked(*found);
   if (times_pending_) {
     mtime_ = version_.mtime;
     ctime_ = sys::to_timestamp(found->stx_ctime);

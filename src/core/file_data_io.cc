@@ -90,44 +90,41 @@ bool FileData::reserve(Extent extent, uint64_t* reserved) {
   return services_.placement->make_room(*reserved) && services_.arena.try_charge(*reserved);
 }
 
-Result<void> FileData::write(uint64_t offset, std::span<const std::byte> data) {
-  if (data.empty()) return {};
+Result<size_t> FileData::write(uint64_t offset, std::span<const std::byte> data) {
+  if (data.empty()) return size_t{0};
   Extent extent{offset, offset + data.size()};
   services_.counters.app_write_bytes.fetch_add(data.size(), std::memory_order_relaxed);
-  if (auto admitted = services_.dirty.admit(data.size()); !admitted) return admitted;
+  if (auto admitted = services_.dirty.admit(data.size()); !admitted) return fail(admitted.error());
   for (;;) {
-    Result<bool> done = write_through(extent, data);
-    if (!done) return fail(done.error());
-    if (*done) return {};
+    Result<size_t> written = write_through(extent, data);
+    if (!written || *written > 0) return written;
     uint64_t reserved = 0;
     if (outgrows(extent) || !reserve(extent, &reserved)) {
-      if (auto moved = move_home_to_backing(); !moved) return moved;
+      if (auto moved = move_home_to_backing(); !moved) return fail(moved.error());
       continue;
     }
-    done = write_tracked(extent, data, reserved);
-    if (!done || !*done) services_.arena.uncharge(reserved);
-    if (!done) return fail(done.error());
-    if (*done) return {};
+    written = write_tracked(extent, data, reserved);
+    if (!written || *written == 0) services_.arena.uncharge(reserved);
+    if (!written || *written > 0) return written;
   }
 }
 
-// False: its home is the arena.
-Result<bool> FileData::write_through(Extent extent, std::span<const std::byte> data) {
+Result<size_t> FileData::write_through(Extent extent, std::span<const std::byte> data) {
   ReaderLock shape(shape_);
   {
     MutexLock lock(mutex_);
-    if (home_ != Home::backing) return false;
+    if (home_ != Home::backing) return size_t{0};
   }
   auto backing = backing_fd(true);
   if (!backing) return fail(backing.error());
-  auto written = sys::write_at((*backing)->get(), data, extent.begin);
-  if (!written) return fail(written.error());
-  services_.counters.backing_write_bytes.fetch_add(data.size(), std::memory_order_relaxed);
+  auto written = sys::write_some_at((*backing)->get(), data, extent.begin);
+  if (!written) return written;
+  services_.counters.backing_write_bytes.fetch_add(*written, std::memory_order_relaxed);
   MutexLock lock(mutex_);
-  size_ = backing_size_ = std::max(size_, extent.end);
+  size_ = backing_size_ = std::max(size_, extent.begin + *written);
   data_unsynced_ = true;
   enqueue_locked();
-  return true;
+  return written;
 }
 
 Result<SlotId> FileData::slot_for_writing() {
@@ -167,16 +164,17 @@ Result<uint64_t> FileData::promise_space(Extent extent) {
   if (!backing) return fail(backing.error());
   auto allocated = sys::allocate((*backing)->get(), FALLOC_FL_KEEP_SIZE, extent);
   if (!allocated && allocated.error() != Errno{EOPNOTSUPP}) return fail(allocated.error());
+  // It stamps the file; nobody else did.
+  if (auto known = refresh_version((*backing)->get()); !known) return fail(known.error());
   return uint64_t{0};
 }
 
-// False: its home has moved meanwhile.
-Result<bool> FileData::write_tracked(Extent extent, std::span<const std::byte> data,
-                                     uint64_t reserved) {
+Result<size_t> FileData::write_tracked(Extent extent, std::span<const std::byte> data,
+                                       uint64_t reserved) {
   ReaderLock shape(shape_);
   {
     MutexLock lock(mutex_);
-    if (home_ != Home::arena) return false;
+    if (home_ != Home::arena) return size_t{0};
   }
   auto promised = promise_space(extent);
   if (!promised) return fail(promised.error());
@@ -190,12 +188,18 @@ Result<bool> FileData::write_tracked(Extent extent, std::span<const std::byte> d
   if (!fd) return give_back(fd.error());
   auto written = sys::write_at((*fd)->get(), data, extent.begin);
   if (!written) return give_back(written.error());
+  // The kernel's own stamp of the slot: files changed one after the other, with or without us, have
+  // times in that order (multigrain timestamps, Linux 6.13, Documentation/filesystems/
+  // multigrain-ts.rst). A clock of ours would be behind or ahead of theirs by a tick.
+  auto stamped = sys::stat_fd((*fd)->get());
+  if (!stamped) return give_back(stamped.error());
   MutexLock lock(mutex_);
-  note_written_locked(extent, reserved, *promised);
-  return true;
+  note_written_locked(extent, sys::to_timestamp(stamped->stx_mtime), reserved, *promised);
+  return data.size();
 }
 
-void FileData::note_written_locked(Extent extent, uint64_t reserved, uint64_t promised) {
+void FileData::note_written_locked(Extent extent, Timestamp when, uint64_t reserved,
+                                   uint64_t promised) {
   uint64_t overwritten = dirty_.overlap(extent);
   services_.counters.absorbed_bytes.fetch_add(overwritten, std::memory_order_relaxed);
   uint64_t pages_before = pages_.total();
@@ -208,7 +212,7 @@ void FileData::note_written_locked(Extent extent, uint64_t reserved, uint64_t pr
   if (named_) uncommitted_.add(extent);
   promised_ += promised;
   size_ = std::max(size_, extent.end);
-  touch_locked();
+  stamp_locked(std::max(when, mtime_));
   services_.arena.note_write(slot_, extent, size_, mtime_);
   recount_locked(false);
   if (services_.dirty.excess() > 0) services_.writeback->nudge();

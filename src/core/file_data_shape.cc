@@ -61,20 +61,28 @@ Result<void> FileData::truncate(uint64_t size) {
     forget_locked(ExtentSet({size, UINT64_MAX}));
     size_ = backing_size_ = size;
     low_water_ = std::min(low_water_, size);
-    metadata_unsynced_ = true;
-    touch_locked();
     slot = slot_;
-    if (slot != kNoSlot) services_.arena.note_size(slot, size, mtime_);
   }
   if (slot != kNoSlot) {
     auto fd = slot_fd(slot);
     if (fd) (void)sys::truncate((*fd)->get(), size);
   }
-  refresh_version((*backing)->get());
-  MutexLock lock(mutex_);
-  // The backing file has the new times itself, unless a writeback is still to come.
-  if (dirty_.empty() && flushing_.empty()) times_pending_ = false;
+  note_backing_changed((*backing)->get());
   return {};
+}
+
+// The backing file has just been stamped by the change; RAM goes on from there if a writeback is
+// still to come.
+void FileData::note_backing_changed(int backing) {
+  auto attributes = refresh_version(backing);
+  MutexLock lock(mutex_);
+  metadata_unsynced_ = true;
+  times_pending_ = !dirty_.empty() || !flushing_.empty();
+  if (attributes) {
+    mtime_ = sys::to_timestamp(attributes->stx_mtime);
+    ctime_ = sys::to_timestamp(attributes->stx_ctime);
+  }
+  if (slot_ != kNoSlot) services_.arena.note_size(slot_, size_, mtime_);
 }
 
 // allocate, KEEP_SIZE, PUNCH_HOLE, ZERO_RANGE; the kernel's FUSE knows no others. The backing
@@ -115,15 +123,13 @@ Result<void> FileData::fallocate(int mode, Extent extent) {
       if (slot != kNoSlot) services_.arena.note_clean(slot, ExtentSet(extent));
     }
     size_ = size;
-    metadata_unsynced_ = true;
-    if (dirty_locked()) touch_locked();
   }
   if (zeroes && slot != kNoSlot) {
     auto fd = slot_fd(slot);
     int punch = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
     if (fd) (void)sys::allocate((*fd)->get(), punch, extent);
   }
-  refresh_version((*backing)->get());
+  note_backing_changed((*backing)->get());
   return {};
 }
 

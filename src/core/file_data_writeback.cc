@@ -59,21 +59,23 @@ Result<bool> FileData::copy_out(bool even_unnamed) {
   return fail(done.error());
 }
 
+// Did somebody else change the backing file? Our own changes (truncate, allocation) hold shape_: a
+// difference counts only if it is there while none of them is under way.
 bool FileData::backing_changed(int backing) {
   if (services_.options.coherence != Coherence::open) return false;
-  auto attributes = sys::stat_fd(backing);
-  if (!attributes) return false;
-  MutexLock lock(mutex_);
-  return home_ == Home::arena &&
-         version_ != BackingVersion{attributes->stx_size, sys::to_timestamp(attributes->stx_mtime)};
+  auto differs = [&] {
+    auto attributes = sys::stat_fd(backing);
+    MutexLock lock(mutex_);
+    return attributes && home_ == Home::arena && version_of(*attributes) != version_;
+  };
+  if (!differs()) return false;
+  WriterLock shape(shape_);
+  return differs();
 }
 
 Result<void> FileData::copy_dirty(int backing, SlotId slot) {
   if (slot == kNoSlot) return {};
-  {
-    ReaderLock shape(shape_);  // our own truncate is not a change by somebody else
-    if (backing_changed(backing)) keep_foreign_copy(backing);
-  }
+  if (backing_changed(backing)) keep_foreign_copy(backing);
   auto source = slot_fd(slot);
   if (!source) return fail(source.error());
   auto buffer = copy_buffer();
@@ -88,7 +90,10 @@ Result<void> FileData::copy_dirty(int backing, SlotId slot) {
     }
     if (next.empty()) {
       if (auto stamped = sys::set_mtime(backing, mtime); !stamped) return stamped;
-      refresh_version(backing);
+      auto known = refresh_version(backing);
+      if (!known) return fail(known.error());
+      MutexLock lock(mutex_);
+      inode_->set_change_time({ctime_, sys::to_timestamp(known->stx_ctime)});
       return fault_point("writeback.copied");
     }
     next.end = std::min(next.end, next.begin + kCopyUnit);
@@ -105,7 +110,10 @@ Result<void> FileData::copy_dirty(int backing, SlotId slot) {
 Result<void> FileData::sync_backing() {
   auto backing = backing_fd(true);
   if (!backing) return fail(backing.error());
-  return sys::sync_fd((*backing)->get());
+  auto synced = sys::sync_fd((*backing)->get());
+  ReaderLock shape(shape_);
+  if (synced) (void)refresh_version((*backing)->get());  // what was written through
+  return synced;
 }
 
 // The copy is durable: what was not written again meanwhile is clean. Says up to where the log's

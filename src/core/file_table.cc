@@ -2,16 +2,27 @@
 
 namespace ramfs {
 
-std::shared_ptr<FileData> FileTable::open(const InodePtr& inode, const sys::Attributes& attributes,
-                                          bool named) {
-  MutexLock lock(stripe(*inode));
-  auto data = inode->data();
-  if (!data) {
-    data = std::make_shared<FileData>(services_, inode, attributes, named);
-    inode->set_data(data);
+Result<FileTable::Opened> FileTable::open(const InodePtr& inode, int fd, bool named) {
+  std::shared_ptr<FileData> data;
+  sys::Attributes attributes;
+  {
+    // Looked at under the lock: data that goes in between would leave the size from before its
+    // writeback behind.
+    MutexLock lock(stripe(*inode));
+    auto found = sys::stat_fd(fd);
+    if (!found) return fail(found.error());
+    attributes = *found;
+    data = inode->data();
+    if (!data) {
+      auto known = inode->version();
+      data = std::make_shared<FileData>(services_, inode, attributes, named);
+      inode->set_data(data);
+      data->opened();
+      return Opened{data, attributes, !known || *known == FileData::version_of(attributes)};
+    }
+    data->opened();
   }
-  data->opened();
-  return data;
+  return Opened{data, attributes, data->revalidate(attributes)};
 }
 
 void FileTable::close(const std::shared_ptr<FileData>& data) {

@@ -65,8 +65,20 @@ Filesystem::Impl::~Impl() {
 
 void Filesystem::Impl::overlay(const Inode& inode, sys::Attributes& found) {
   if (auto data = inode.data()) {
-    data->overlay(found);
+    if (data->overlay(found)) return;
+    auto fd = files.any(inode);
+    auto again = fd ? sys::stat_fd((*fd)->get()) : fail(fd.error());
+    if (!again) return;
+    found = *again;
+    (void)data->overlay(found);
     return;
+  }
+  // What was read may be from before the last writeback of data that has left RAM since.
+  auto known = inode.version();
+  if (known && *known != FileData::version_of(found)) {
+    auto fd = files.any(inode);
+    auto again = fd ? sys::stat_fd((*fd)->get()) : fail(fd.error());
+    if (again) found = *again;
   }
   Inode::ChangeTime mask = inode.change_time();
   if (mask.backing != Timestamp{} && sys::to_timestamp(found.stx_ctime) == mask.backing) {

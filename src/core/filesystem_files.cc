@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <thread>
 
 #include "filesystem_impl.h"
 #include "ramfs/core/acting.h"
@@ -50,17 +51,23 @@ Result<void> Filesystem::Impl::clear_privileges(FileData& data, bool kill_suid_s
   return {};
 }
 
+// The kernel would go on believing the old size for up to a second. It is told before the open
+// returns, on a thread of its own, because notifications must not come from a request's thread
+// (libfuse doc/README.notifications); it takes no lock that an open holds. A rare event.
+void Filesystem::Impl::drop_kernel_attributes(InodeId id) {
+  KernelCache* cache = services.kernel_cache;
+  if (cache) std::thread([cache, id] { cache->drop_data(id); }).join();
+}
+
 Result<Opened> Filesystem::open(InodeId id, int flags, bool kill_suid_sgid) {
   InodePtr inode = impl_->table.find(id);
   if (!inode) return fail(ESTALE);
   auto access = writes(flags) ? InodeFiles::Access::write : InodeFiles::Access::read;
   auto fd = impl_->files.open(*inode, access);
   if (!fd) return fail(fd.error());
-  auto attributes = sys::stat_fd((*fd)->get());
-  if (!attributes) return fail(attributes.error());
-  auto data = impl_->file_table.open(inode, *attributes);
-  bool unchanged = true;
-  if (impl_->options.coherence == Coherence::open) unchanged = data->revalidate(*attributes);
+  auto found = impl_->file_table.open(inode, (*fd)->get());
+  if (!found) return fail(found.error());
+  auto data = std::move(found->data);
   Result<void> ready;
   if ((flags & O_TRUNC) != 0) {
     ready = impl_->clear_privileges(*data, kill_suid_sgid);
@@ -73,7 +80,8 @@ Result<Opened> Filesystem::open(InodeId id, int flags, bool kill_suid_sgid) {
   auto& opens = data->in_arena() ? impl_->counters.arena_opens : impl_->counters.backing_opens;
   opens.fetch_add(1, std::memory_order_relaxed);
   impl_->placement->note_use(id, 1);
-  return opened(impl_->hand_out(std::move(data), flags), flags, unchanged);
+  if (!found->unchanged && (flags & O_TRUNC) == 0) impl_->drop_kernel_attributes(id);
+  return opened(impl_->hand_out(std::move(data), flags), flags, found->unchanged);
 }
 
 Result<Created> Filesystem::Impl::finish_create(const Inode* parent, const char* name, Fd fd,
@@ -87,7 +95,12 @@ Result<Created> Filesystem::Impl::finish_create(const Inode* parent, const char*
   } else {
     found->inode->pin(lease);
   }
-  auto data = file_table.open(found->inode, found->attributes, named);
+  auto with_data = file_table.open(found->inode, lease->get(), named);
+  if (!with_data) {
+    names.forget(found->inode->id, 1);
+    return fail(with_data.error());
+  }
+  auto data = std::move(with_data->data);
   names_unsynced = true;
   placement->note_use(found->inode->id, 1);
   Created created;
@@ -154,11 +167,12 @@ Result<size_t> Filesystem::write(Handle handle, uint64_t offset, std::span<const
   if (auto cleared = impl_->clear_privileges(*file.data, kill_suid_sgid); !cleared) {
     return fail(cleared.error());
   }
-  if (auto written = file.data->write(offset, data); !written) return fail(written.error());
+  auto written = file.data->write(offset, data);
+  if (!written) return written;
   if (file.writes_are_synced()) {
     if (auto durable = file.data->fsync(); !durable) return fail(durable.error());
   }
-  return data.size();
+  return written;
 }
 
 Result<void> Filesystem::flush(Handle) { return {}; }
@@ -188,7 +202,8 @@ Result<size_t> Filesystem::copy_file_range(Handle from, uint64_t from_offset, Ha
     if (*count == 0) break;
     auto written = write(to, to_offset + total, bytes.first(*count), false);
     if (!written) return total > 0 ? Result<size_t>(total) : written;
-    total += *count;
+    total += *written;
+    if (*written < *count) break;
   }
   return total;
 }
@@ -200,9 +215,9 @@ Result<sys::Attributes> Filesystem::setattr(InodeId id, const AttributeChange& c
     if (!inode) return fail(ESTALE);
     auto fd = impl_->files.open(*inode, InodeFiles::Access::write);
     if (!fd) return fail(fd.error());
-    auto attributes = sys::stat_fd((*fd)->get());
-    if (!attributes) return fail(attributes.error());
-    auto data = impl_->file_table.open(inode, *attributes);
+    auto opened = impl_->file_table.open(inode, (*fd)->get());
+    if (!opened) return fail(opened.error());
+    auto& data = opened->data;
     auto done = impl_->clear_privileges(*data, change.kill_suid_sgid);
     if (done) done = data->truncate(*change.size);
     impl_->file_table.close(data);

@@ -50,6 +50,7 @@ struct Filesystem::Impl final : FileHooks, WritebackHost {
   Handle hand_out(std::shared_ptr<FileData> data, int flags);
   static OpenFile& open_file(Handle handle) { return *reinterpret_cast<OpenFile*>(handle); }
   Result<Created> finish_create(const Inode* parent, const char* name, Fd fd, int flags);
+  void drop_kernel_attributes(InodeId id);
   Result<void> clear_privileges(FileData& data, bool kill_suid_sgid);
   Result<InodePtr> find_path(const std::string& path);
 

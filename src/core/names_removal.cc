@@ -12,6 +12,11 @@
 #include "ramfs/os/node.h"
 
 namespace ramfs {
+namespace {
+
+constexpr uint64_t kSmall = 1 << 20;
+
+}  // namespace
 
 Result<Names::Node> Names::find(const Inode& parent, int directory, const char* name) {
   auto fd = sys::open_at(directory, name, O_PATH | O_NOFOLLOW);
@@ -27,10 +32,10 @@ Result<Names::Node> Names::find(const Inode& parent, int directory, const char* 
   return node;
 }
 
-// From the moment its last name is gone a file can be found by no handle. An open one must stay
-// reachable; one that is not open goes at once, so that its space is free when we return.
+// From the moment its last name is gone a file can be found by no handle; but it may be open, or an
+// open() may be on its way with it.
 void Names::hold_before_removal(const Node& victim) {
-  if (victim.regular() && victim.attributes.stx_nlink == 1 && victim.has_data()) {
+  if (victim.regular() && victim.attributes.stx_nlink == 1 && victim.inode) {
     victim.inode->pin(victim.fd);
   }
 }
@@ -47,7 +52,11 @@ void Names::settle(const Node& victim, Event event) {
     victim.inode->pin(nameless ? victim.fd : nullptr);
     if (nameless && victim.regular()) {
       hooks_.lost_last_name(victim.inode);
-      if (!victim.has_data()) victim.inode->pin(nullptr);  // not open: its space is free now
+      // An open() may be on its way with a small file that is replaced all the time, and must not
+      // find it gone: its pin stays until the kernel forgets it. A large one that is not open goes
+      // at once, so that its space is free when we return.
+      bool small = attributes->stx_size <= kSmall;
+      if (!victim.has_data() && !small) victim.inode->pin(nullptr);
     }
     if (!nameless && event == Event::linked) hooks_.gained_name(victim.inode);
   }

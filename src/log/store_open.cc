@@ -8,7 +8,6 @@
 #include <cstring>
 #include <filesystem>
 #include <stdexcept>
-#include <thread>
 
 #include "store_parts.h"
 
@@ -136,6 +135,9 @@ Status LogStore::Parts::open(Mode mode) {
 
 std::unique_ptr<LogStore> LogStore::open(const Options& options) {
   auto give_up = std::chrono::steady_clock::now() + options.lock_wait;
+  Mutex waiting;
+  CondVar lock_may_be_free;  // nobody tells us: it only times out
+  MutexLock lock(waiting);
   for (;;) {
     auto parts = std::make_unique<Parts>();
     parts->directory = options.directory;
@@ -149,7 +151,7 @@ std::unique_ptr<LogStore> LogStore::open(const Options& options) {
     if (!is_lock_error(status) || std::chrono::steady_clock::now() > give_up) {
       throw_for(options.directory, status);
     }
-    std::this_thread::sleep_for(kLockRetry);
+    lock_may_be_free.wait_for(waiting, kLockRetry);
   }
 }
 

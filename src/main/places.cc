@@ -68,7 +68,15 @@ void check_places(const Places& places, const std::string& logfile, const std::s
                       {"the arena", places.arena, nullptr},
                       {"the runtime directory", places.runtime, nullptr}};
   for (const auto& thing : things) {
-    if (!lies_in(canonical(thing.path), mountpoint)) continue;
+    std::string place = canonical(thing.path);
+    if (mountpoint != backing && lies_in(place, backing)) {
+      throw std::runtime_error(fmt::format(
+          "{} {} lies inside the backing directory {}, among the files it serves: choose another "
+          "place{}",
+          thing.what, thing.path, backing,
+          thing.option ? fmt::format(" with {}", thing.option) : std::string()));
+    }
+    if (!lies_in(place, mountpoint)) continue;
     throw std::runtime_error(
         fmt::format("{} {} lies inside the mount point {}, which will cover it: {}", thing.what,
                     thing.path, mountpoint,

@@ -110,16 +110,19 @@ Result<size_t> read_at(int fd, std::span<std::byte> buffer, uint64_t offset) {
   return total;
 }
 
+Result<size_t> write_some_at(int fd, std::span<const std::byte> data, uint64_t offset) {
+  ssize_t put =
+      retry([&] { return ::pwrite(fd, data.data(), data.size(), static_cast<off_t>(offset)); });
+  if (put < 0) return fail_errno();
+  if (put == 0) return fail(EIO);
+  return static_cast<size_t>(put);
+}
+
 Result<void> write_at(int fd, std::span<const std::byte> data, uint64_t offset) {
-  size_t total = 0;
-  while (total < data.size()) {
-    ssize_t put = retry([&] {
-      return ::pwrite(fd, data.data() + total, data.size() - total,
-                      static_cast<off_t>(offset + total));
-    });
-    if (put < 0) return fail_errno();
-    if (put == 0) return fail(EIO);
-    total += static_cast<size_t>(put);
+  for (size_t total = 0; total < data.size();) {
+    auto put = write_some_at(fd, data.subspan(total), offset + total);
+    if (!put) return fail(put.error());
+    total += *put;
   }
   return {};
 }

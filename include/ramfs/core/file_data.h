@@ -53,6 +53,9 @@ class FileData final : public DirtyFile, public std::enable_shared_from_this<Fil
   ~FileData() override;
 
   const InodePtr& inode() const { return inode_; }
+  static Inode::Version version_of(const sys::Attributes& attributes) {
+    return {attributes.stx_size, sys::to_timestamp(attributes.stx_mtime)};
+  }
 
   // --- opens
   // Compares the backing file with what we know of it: a direct change drops our clean copy, and is
@@ -65,8 +68,8 @@ class FileData final : public DirtyFile, public std::enable_shared_from_this<Fil
 
   // --- data
   Result<size_t> read(uint64_t offset, std::span<std::byte> buffer);
-  // All of it or an error.
-  Result<void> write(uint64_t offset, std::span<const std::byte> data);
+  // The bytes written: fewer than given only where the backing filesystem ran full in the middle.
+  Result<size_t> write(uint64_t offset, std::span<const std::byte> data);
   Result<void> truncate(uint64_t size);
   Result<void> fallocate(int mode, Extent extent);
   Result<uint64_t> seek(uint64_t offset, int whence);
@@ -98,7 +101,9 @@ class FileData final : public DirtyFile, public std::enable_shared_from_this<Fil
   bool in_arena() const;  // every byte of the file is in the slot
 
   // --- what others see
-  void overlay(sys::Attributes& attributes) const;
+  // Puts what RAM knows better over attributes read from the backing file. False: they are older
+  // than our last change of that file, or somebody else changed it; read them again.
+  bool overlay(sys::Attributes& attributes) const;
   // Runs `change`, which sets the backing file's mtime (utimens), apart from writeback, which sets it
   // too.
   Result<void> change_mtime(const std::function<Result<void>()>& change);
@@ -108,11 +113,6 @@ class FileData final : public DirtyFile, public std::enable_shared_from_this<Fil
   struct Piece {  // of a read: where its bytes come from
     Extent extent;
     bool from_slot;
-  };
-  struct BackingVersion {
-    uint64_t size = 0;
-    Timestamp mtime;
-    bool operator==(const BackingVersion&) const = default;
   };
   struct Commit {
     ExtentSet extents;
@@ -128,10 +128,12 @@ class FileData final : public DirtyFile, public std::enable_shared_from_this<Fil
   void enqueue_locked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool dirty_locked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void recount_locked(bool cleaned) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void touch_locked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void set_version_locked(const sys::Attributes& attributes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void stamp_locked(Timestamp time) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void forget_locked(const ExtentSet& extents) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void discard_slot_locked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void refresh_version(int backing);
+  Result<sys::Attributes> refresh_version(int backing);
   void keep_foreign_copy(int backing);
 
   // file_data_io.cc
@@ -140,11 +142,12 @@ class FileData final : public DirtyFile, public std::enable_shared_from_this<Fil
                              std::span<std::byte> buffer);
   bool outgrows(Extent extent) const;
   bool reserve(Extent extent, uint64_t* reserved);
-  Result<bool> write_tracked(Extent extent, std::span<const std::byte> data, uint64_t reserved);
-  Result<bool> write_through(Extent extent, std::span<const std::byte> data);
+  // These two: 0 where the file's home is not theirs.
+  Result<size_t> write_tracked(Extent extent, std::span<const std::byte> data, uint64_t reserved);
+  Result<size_t> write_through(Extent extent, std::span<const std::byte> data);
   Result<SlotId> slot_for_writing();
   Result<uint64_t> promise_space(Extent extent);
-  void note_written_locked(Extent extent, uint64_t reserved, uint64_t promised)
+  void note_written_locked(Extent extent, Timestamp when, uint64_t reserved, uint64_t promised)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Result<void> move_home_to_backing();
 
@@ -152,6 +155,7 @@ class FileData final : public DirtyFile, public std::enable_shared_from_this<Fil
   Result<void> promote_part(Extent extent, std::span<std::byte> bytes);
 
   // file_data_shape.cc
+  void note_backing_changed(int backing);
   Result<void> before_backing_change(const std::function<void(LogRecord&)>& describe);
 
   // file_data_commit.cc
@@ -203,7 +207,7 @@ class FileData final : public DirtyFile, public std::enable_shared_from_this<Fil
   Timestamp mtime_ ABSL_GUARDED_BY(mutex_);     // these two are true while times_pending_
   Timestamp ctime_ ABSL_GUARDED_BY(mutex_);
   bool times_pending_ ABSL_GUARDED_BY(mutex_) = false;
-  BackingVersion version_ ABSL_GUARDED_BY(mutex_);  // the backing file as we left or found it
+  Inode::Version version_ ABSL_GUARDED_BY(mutex_);  // the backing file as we left or found it
 
   Lsn last_lsn_ ABSL_GUARDED_BY(mutex_) = kNoLsn;  // newest log record that is not forgotten
   std::vector<Lsn> in_flight_ ABSL_GUARDED_BY(mutex_);

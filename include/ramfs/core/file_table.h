@@ -13,9 +13,13 @@ class FileTable {
  public:
   explicit FileTable(Services& services) : services_(services) {}
 
-  // The inode's data with one more open; made from `attributes` if there was none.
-  std::shared_ptr<FileData> open(const InodePtr& inode, const sys::Attributes& attributes,
-                                 bool named = true);
+  struct Opened {
+    std::shared_ptr<FileData> data;
+    sys::Attributes attributes;  // of the backing file
+    bool unchanged;              // nobody changed it directly since we knew it last
+  };
+  // The inode's data with one more open; made if there was none. `fd`: any descriptor of the file.
+  Result<Opened> open(const InodePtr& inode, int fd, bool named = true);
   void close(const std::shared_ptr<FileData>& data);
   // The data is no longer needed for what just ended: takes it off its inode if it is idle.
   void let_go(FileData& data);

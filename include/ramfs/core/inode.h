@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "ramfs/base/file_key.h"
@@ -63,6 +64,22 @@ class Inode {
     change_time_ = time;
   }
 
+  // The regular file on the backing filesystem as we last left or found it. Another version now
+  // means that somebody changed it directly, and that what the kernel caches of it is stale.
+  struct Version {
+    uint64_t size = 0;
+    Timestamp mtime;
+    bool operator==(const Version&) const = default;
+  };
+  std::optional<Version> version() const {
+    MutexLock lock(mutex_);
+    return version_;
+  }
+  void set_version(Version version) {
+    MutexLock lock(mutex_);
+    version_ = version;
+  }
+
   // Keeps a file without a name alive: the descriptor that we hold instead of finding it again.
   FdLease pinned() const;
   void pin(FdLease fd);
@@ -75,6 +92,7 @@ class Inode {
   std::shared_ptr<FileData> data_ ABSL_GUARDED_BY(mutex_);
   FdLease pinned_ ABSL_GUARDED_BY(mutex_);
   ChangeTime change_time_ ABSL_GUARDED_BY(mutex_);
+  std::optional<Version> version_ ABSL_GUARDED_BY(mutex_);
   uint64_t lookups_ = 0;  // guarded by the lock of the inode's shard in the table
 };
 using InodePtr = std::shared_ptr<Inode>;

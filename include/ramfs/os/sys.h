@@ -37,6 +37,8 @@ Result<Fd> open_key(int mount, const FileKey& key, int flags);
 // The bytes read; fewer than asked only at the end of the file.
 Result<size_t> read_at(int fd, std::span<std::byte> buffer, uint64_t offset);
 Result<void> write_at(int fd, std::span<const std::byte> data, uint64_t offset);  // all of it
+// The bytes written: fewer than given where something came in between, never 0.
+Result<size_t> write_some_at(int fd, std::span<const std::byte> data, uint64_t offset);
 
 // The whole of one file into another, empty one; holes may become zeros.
 Result<void> copy_all(int from, int to);
