@@ -99,6 +99,8 @@ class Times(case.MountCase):
             s.mkdir("b")
             s.file("a/f", b"x")
             s.file("a/g", b"y")
+            for name in ("a/f", "a/g"):  # one comes to stand where the other was
+                s.utimens(name, OLD)
             s.mkdir("a/d")
             steps = (
                 (lambda: s.file("a/new"), ("a", ".")),
