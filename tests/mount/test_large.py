@@ -42,7 +42,7 @@ class Memory(threading.Thread):
 
 
 class Large(RamfsCase):
-    disk_size = "14G" if LARGE else "4G"
+    disk_size, in_ram = ("14G", False) if LARGE else ("4G", True)
 
     def copy_in(self, path, total):
         """Writes `total` bytes; returns their hash and the longest single write()."""
