@@ -9,6 +9,11 @@
 #include "ramfs/core/placement.h"
 
 namespace ramfs {
+namespace {
+
+constexpr uint64_t kSmall = 1 << 20;
+
+}  // namespace
 
 FileData::FileData(Services& services, InodePtr inode, const sys::Attributes& attributes,
                    bool named)
@@ -69,8 +74,22 @@ void FileData::opened() {
 void FileData::closed() {
   MutexLock lock(mutex_);
   --opens_;
-  // A file without a name dies with its last open: nothing of it need be kept.
-  if (opens_ == 0 && !named_ && !writing_back_) discard_slot_locked();
+  drop_unnamed_locked();
+}
+
+// A file without a name dies with its last open. A small one a little later, when the kernel forgets
+// it: an open() may be on its way, of a file that others replace all the time.
+void FileData::drop_unnamed_locked() {
+  if (named_ || opens_ > 0 || writing_back_) return;
+  if (!forgotten_ && size_ <= kSmall) return;
+  if (!dirty_.empty()) inode_->data_lost = true;
+  discard_slot_locked();
+}
+
+void FileData::forgotten() {
+  MutexLock lock(mutex_);
+  forgotten_ = true;
+  drop_unnamed_locked();
 }
 
 bool FileData::idle() const {
@@ -243,7 +262,7 @@ void FileData::lost_last_name() {
     upto = last_lsn_;
     last_lsn_ = kNoLsn;
     uncommitted_.clear();
-    if (opens_ == 0 && !writing_back_) discard_slot_locked();
+    drop_unnamed_locked();
     recount_locked(false);
   }
   if (upto != kNoLsn) (void)services_.forgets.forget(inode_->key, upto);

@@ -163,7 +163,7 @@ void FileData::finish_writeback(Result<void> durable) {
     if (forgotten && last_lsn_ <= forget) last_lsn_ = kNoLsn;
     writing_back_ = false;
     queued_ = dirty_locked();
-    if (!named_ && opens_ == 0) discard_slot_locked();
+    drop_unnamed_locked();
     changed_.notify_all();
   }
   services_.file_table->let_go(*this);

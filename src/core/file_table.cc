@@ -13,6 +13,7 @@ Result<FileTable::Opened> FileTable::open(const InodePtr& inode, int fd, bool na
     if (!found) return fail(found.error());
     attributes = *found;
     data = inode->data();
+    if (!data && inode->data_lost) return fail(ESTALE);
     if (!data) {
       auto known = inode->version();
       data = std::make_shared<FileData>(services_, inode, attributes, named);

@@ -147,7 +147,14 @@ CacheTimes Filesystem::cache_times() const {
 Result<Entry> Filesystem::lookup(InodeId parent, const char* name) {
   return impl_->names.lookup(parent, name);
 }
-void Filesystem::forget(InodeId inode, uint64_t lookups) { impl_->names.forget(inode, lookups); }
+void Filesystem::forget(InodeId id, uint64_t lookups) {
+  impl_->names.forget(id, lookups);
+  InodePtr inode = impl_->table.find(id);
+  auto data = inode ? inode->data() : nullptr;
+  if (!data || impl_->table.referenced(id)) return;
+  data->forgotten();
+  impl_->file_table.let_go(*data);
+}
 Result<Entry> Filesystem::mknod(InodeId parent, const char* name, mode_t mode, dev_t device,
                                 const Caller& caller) {
   return impl_->names.mknod(parent, name, mode, device, caller);

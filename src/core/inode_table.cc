@@ -163,6 +163,13 @@ InodePtr InodeTable::forget(InodeId id, uint64_t lookups) {
   return Impl::take(shard, id);
 }
 
+bool InodeTable::referenced(InodeId id) const {
+  Impl::Shard& shard = impl_->shard_of(id);
+  MutexLock lock(shard.mutex);
+  auto found = shard.by_id.find(id);
+  return found != shard.by_id.end() && found->second->lookups_ > 0;
+}
+
 bool InodeTable::release(const InodePtr& inode) {
   if (inode->id == kRootInode) return false;
   Impl::Shard& shard = impl_->shard_of(inode->id);

@@ -84,6 +84,8 @@ class FileData final : public DirtyFile, public std::enable_shared_from_this<Fil
   std::atomic<bool> privileges_possible{true};
   void lost_last_name();
   void gained_name();
+  // The kernel does not know the file any more: if it has no name, nobody can ask for it again.
+  void forgotten();
 
   // --- DirtyFile
   Result<void> commit_to_log() override;
@@ -132,6 +134,7 @@ class FileData final : public DirtyFile, public std::enable_shared_from_this<Fil
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void stamp_locked(Timestamp time) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void forget_locked(const ExtentSet& extents) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void drop_unnamed_locked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void discard_slot_locked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Result<sys::Attributes> refresh_version(int backing);
   void keep_foreign_copy(int backing);
@@ -223,6 +226,7 @@ class FileData final : public DirtyFile, public std::enable_shared_from_this<Fil
   bool data_unsynced_ ABSL_GUARDED_BY(mutex_) = false;
   bool flushing_through_ ABSL_GUARDED_BY(mutex_) = false;
   bool named_ ABSL_GUARDED_BY(mutex_);
+  bool forgotten_ ABSL_GUARDED_BY(mutex_) = false;
   Errno writeback_error_ ABSL_GUARDED_BY(mutex_) = Errno{0};  // not yet reported by fsync
 };
 

@@ -80,6 +80,9 @@ class Inode {
     version_ = version;
   }
 
+  // Its last bytes went with its last name, before they were ever written back: ESTALE.
+  std::atomic<bool> data_lost{false};
+
   // Keeps a file without a name alive: the descriptor that we hold instead of finding it again.
   FdLease pinned() const;
   void pin(FdLease fd);

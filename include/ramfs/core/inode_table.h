@@ -34,6 +34,7 @@ class InodeTable {
   // The kernel forgets `lookups` of its references. Returns the inode if it left the table: its
   // cached descriptors are to be dropped then (Names::forget does both).
   InodePtr forget(InodeId id, uint64_t lookups);
+  bool referenced(InodeId id) const;  // by the kernel
   // data() is gone: the inode leaves the table if that was all. True: it did.
   bool release(const InodePtr& inode);
   // The file has no name any more: where the identity is an inode number, which the filesystem may
