@@ -5,12 +5,10 @@ import os
 import shutil
 import stat
 import subprocess
-import sys
 import time
-import traceback
 
-from harness import case, daemon, disks, features, syscalls
-from harness.ramfs_case import RamfsCase, daemons_of
+from harness import case, daemon, disks, features
+from harness.ramfs_case import RamfsCase, daemons_of, stop
 
 USER = 65534
 
@@ -72,26 +70,6 @@ class Mounting(RamfsCase):
             self.assertEqual(stream.read(), "made during")
         made.check_log()
 
-    def with_bound(self, source, place, action):
-        """Runs `action` in a child with mounts of its own, where `source` stands at `place`."""
-        sys.stdout.flush()
-        child = os.fork()
-        if child == 0:
-            status = 1
-            try:
-                syscalls.unshare_mounts()
-                disks.run("mount", "--make-rprivate", "/")
-                disks.run("mount", "--bind", source, place)
-                action()
-                status = 0
-            except BaseException:
-                traceback.print_exc()
-            finally:
-                for pid in daemons_of(self.mount):
-                    stop(pid)
-                os._exit(status)
-        self.assertEqual(os.waitpid(child, 0)[1], 0)
-
     def as_installed(self, action):
         """mount(8) finds ramfs in the standard path only, so a private /usr/local/bin holds it."""
         if not shutil.which("mount.fuse3", path=disks.TOOLS["PATH"]):
@@ -99,7 +77,7 @@ class Mounting(RamfsCase):
         directory = self.scratch.directory("bin")
         for name in ("ramfs", "ramfsctl"):
             os.symlink(features.binary(name), os.path.join(directory, name))
-        self.with_bound(directory, "/usr/local/bin", action)
+        self.with_mounts([("--bind", directory, "/usr/local/bin")], action)
 
     def mount8(self, *arguments):
         done = subprocess.run(["mount", *arguments], env=disks.TOOLS, text=True, timeout=60,
@@ -170,7 +148,7 @@ class Mounting(RamfsCase):
         device = os.path.join(self.scratch.path, "fuse")
         os.mknod(device, stat.S_IFCHR | 0o666, os.stat("/dev/fuse").st_rdev)
         os.chmod(device, 0o666)
-        self.with_bound(device, "/dev/fuse", action)
+        self.with_mounts([("--bind", device, "/dev/fuse")], action)
         self.assert_only(self.backing, "d")
         with open(os.path.join(self.backing, "d", "g")) as stream:
             self.assertEqual(stream.read(), "hello\n")
@@ -218,13 +196,6 @@ class Mounting(RamfsCase):
         with open(os.path.join(two.mount, "f")) as stream:
             self.assertEqual(stream.read(), "two")
         two.unmount()
-
-
-def stop(pid):
-    try:
-        os.kill(pid, 9)
-    except ProcessLookupError:
-        pass
 
 
 if __name__ == "__main__":

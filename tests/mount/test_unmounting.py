@@ -5,7 +5,7 @@ import os
 import subprocess
 import time
 
-from harness import case, features, tree
+from harness import case, daemon, features, tree
 from harness.ramfs_case import RamfsCase, pattern
 
 K = 1 << 10
@@ -152,29 +152,47 @@ class Unmounting(RamfsCase):
         self.assert_only(self.backing)
 
 
+def overlayfs():
+    with open("/proc/filesystems") as known:
+        return "overlay" in known.read()
+
+
 class Helper(RamfsCase):
-    def test_umount_8_runs_the_helper_and_waits(self):
-        if not os.access("/sbin/umount.fuse.ramfs", os.X_OK):
-            self.skipTest("needs /sbin/umount.fuse.ramfs: meson install puts it there")
+    """/sbin/umount.fuse.ramfs is ramfsctl by another name."""
+
+    def helper(self):
+        directory = self.scratch.directory("sbin")
+        os.symlink(features.binary("ramfsctl"), os.path.join(directory, "umount.fuse.ramfs"))
+        return directory
+
+    def filled(self):
         made = self.start(writeback="1h", commit="1h")
         fill(self.mount)
-        seen = tree.snapshot(self.mount)
-        subprocess.run(["umount", self.mount], check=True)
-        found = tree.snapshot(self.backing)
-        self.assertEqual(tree.differences(found, seen, times="all"), [])
+        return made, tree.snapshot(self.mount)
+
+    def left(self, made, seen):
+        """At once after the unmount returned: everything is in place and the daemon gone."""
+        self.assertFalse(daemon.is_running(made.process.pid), "the daemon still runs")
+        self.assertEqual(tree.differences(tree.snapshot(self.backing), seen, times="all"), [])
         made.check_exit()
 
     def test_the_helper_itself(self):
-        helper = os.path.join(features.build_directory(), "umount.fuse.ramfs")
-        if not os.access(helper, os.X_OK):
-            self.skipTest("no umount.fuse.ramfs in the build directory")
-        made = self.start(writeback="1h", commit="1h")
-        fill(self.mount)
-        seen = tree.snapshot(self.mount)
+        helper = os.path.join(self.helper(), "umount.fuse.ramfs")
+        made, seen = self.filled()
         subprocess.run([helper, self.mount], check=True, timeout=60)
-        self.assertIsNotNone(made.process.poll(), "it returned before the daemon was gone")
-        self.assertEqual(tree.differences(tree.snapshot(self.backing), seen, times="all"), [])
-        made.check_exit()
+        self.left(made, seen)
+
+    def test_umount_8_runs_the_helper_and_waits(self):
+        """As installed: a private /sbin holds the helper."""
+        if not overlayfs():
+            self.skipTest("needs overlayfs for a private /sbin")
+        layers = f"lowerdir={self.helper()}:/usr/sbin"
+
+        def action():
+            made, seen = self.filled()
+            subprocess.run(["umount", self.mount], check=True, timeout=60)
+            self.left(made, seen)
+        self.with_mounts([("-t", "overlay", "overlay", "-o", layers, "/usr/sbin")], action)
 
 
 if __name__ == "__main__":

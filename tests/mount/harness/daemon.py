@@ -147,6 +147,15 @@ def forget_arena(backing):
     return len(mounts)
 
 
+def is_running(pid):
+    """A zombie is gone: only its parent has not asked for the status yet."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 def device_of(path):
     try:
         return os.stat(path).st_dev

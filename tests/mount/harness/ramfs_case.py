@@ -1,10 +1,13 @@
 """Tests of ramfs itself: a disk and a private directory for each test, daemons started by it."""
 
 import os
+import signal
 import subprocess
+import sys
+import traceback
 import unittest
 
-from harness import daemon, disks, features, subjects
+from harness import daemon, disks, features, subjects, syscalls
 
 
 class RamfsCase(unittest.TestCase):
@@ -40,6 +43,27 @@ class RamfsCase(unittest.TestCase):
             self.assertEqual(done.returncode, status, f"ramfsctl {arguments}: {done.stderr}")
         return done
 
+    def with_mounts(self, mounts, action):
+        """Runs `action` in a child that sees these mounts, the arguments of mount(8) each."""
+        sys.stdout.flush()
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                syscalls.unshare_mounts()
+                disks.run("mount", "--make-rprivate", "/")
+                for arguments in mounts:
+                    disks.run("mount", *arguments)
+                action()
+                status = 0
+            except BaseException:  # whatever it was, the parent fails by the status
+                traceback.print_exc()
+            finally:
+                for pid in daemons_of(self.mount):
+                    stop(pid)
+                os._exit(status)
+        self.assertEqual(os.waitpid(child, 0)[1], 0)
+
     def assert_only(self, directory, *names):
         """Nothing of ours is left in the backing directory."""
         self.assertEqual(sorted(set(os.listdir(directory)) - {"lost+found"}), sorted(names))
@@ -48,6 +72,13 @@ class RamfsCase(unittest.TestCase):
 def pattern(size, seed):
     block = bytes((index * 7 + seed * 13) % 251 for index in range(65521))
     return (block * (size // len(block) + 1))[:size]
+
+
+def stop(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
 
 
 def daemons_of(mount):
