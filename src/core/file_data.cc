@@ -255,17 +255,20 @@ void FileData::metadata_changed() {
 }
 
 void FileData::lost_last_name() {
-  Lsn upto = kNoLsn;
-  {
-    MutexLock lock(mutex_);
-    named_ = false;
-    upto = last_lsn_;
-    last_lsn_ = kNoLsn;
-    uncommitted_.clear();
-    drop_unnamed_locked();
-    recount_locked(false);
-  }
-  if (upto != kNoLsn) (void)services_.forgets.forget(inode_->key, upto);
+  MutexLock lock(mutex_);
+  lose_name_locked();
+}
+
+void FileData::lose_name_locked() {
+  named_ = false;
+  // A commit that is under way may still append its record: then the number of that one.
+  Lsn upto = last_lsn_;
+  for (Lsn lsn : in_flight_) upto = std::max(upto, lsn);
+  if (upto != kNoLsn) services_.forgets.forget_when_gone(inode_->key, upto);
+  last_lsn_ = kNoLsn;
+  uncommitted_.clear();
+  drop_unnamed_locked();
+  recount_locked(false);
 }
 
 void FileData::gained_name() {

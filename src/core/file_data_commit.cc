@@ -53,7 +53,11 @@ void FileData::end_commit(const Commit& commit, bool done) {
   std::erase(in_flight_, commit.lsn);
   changed_.notify_all();
   // Even a failed append may have reached the log.
-  last_lsn_ = std::max(last_lsn_, commit.lsn);
+  if (named_) {
+    last_lsn_ = std::max(last_lsn_, commit.lsn);
+  } else {
+    services_.forgets.forget_when_gone(inode_->key, commit.lsn);
+  }
   if (done) return;
   ++failed_commits_;
   if (commit.flushes_before == flushes_done_) {

@@ -50,13 +50,27 @@ Result<bool> FileData::copy_out(bool even_unnamed) {
   if (!backing) done = fail(backing.error());
   if (done) done = copy_dirty((*backing)->get(), slot);
   if (done) return true;
-  if (done.error() == Errno{ESTALE}) {
-    log_info("a file was removed directly in the backing directory; its unwritten data went too");
-    finish_writeback({});
+  if (done.error() == Errno{ESTALE} && services_.backing.works()) {
+    file_is_gone();
     return false;
   }
   finish_writeback(done);
   return fail(done.error());
+}
+
+// Its last name was removed, directly or by a request that we shall hear of in a moment.
+void FileData::file_is_gone() {
+  auto self = shared_from_this();
+  {
+    MutexLock lock(mutex_);
+    dirty_.add(flushing_);
+    flushing_.clear();
+    writing_back_ = false;
+    queued_ = false;
+    lose_name_locked();
+    changed_.notify_all();
+  }
+  services_.file_table->let_go(*this);
 }
 
 // Did somebody else change the backing file? Our own changes (truncate, allocation) hold shape_: a

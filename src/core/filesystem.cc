@@ -114,10 +114,14 @@ void Filesystem::Impl::metadata_changed(const InodePtr& inode) {
 }
 
 Result<void> Filesystem::Impl::sync_namespace() {
-  if (!names_unsynced.exchange(false)) return {};
-  auto done = sync_backing_all();
-  if (!done) names_unsynced = true;
-  return done;
+  auto sync_names = [this]() -> Result<void> {
+    names_unsynced = false;
+    auto done = sync_backing_all();
+    if (!done) names_unsynced = true;
+    return done;
+  };
+  if (auto done = forgets.flush_gone(sync_names); !done) return done;
+  return names_unsynced ? sync_names() : Result<void>();
 }
 
 uint64_t Filesystem::Impl::excess_bytes() {

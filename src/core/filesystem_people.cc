@@ -74,6 +74,7 @@ Result<void> Filesystem::sync(const std::function<void(const WritebackProgress&)
   impl_->gate.wait();
   auto flushed = impl_->writeback->flush_all(progress);
   auto named = impl_->sync_backing_all();
+  if (named) named = impl_->sync_namespace();
   if (!flushed) return flushed;
   return named;
 }

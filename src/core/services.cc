@@ -23,6 +23,26 @@ Result<void> UnsyncedForgets::sync() {
   return {};
 }
 
+void UnsyncedForgets::forget_when_gone(const FileKey& file, Lsn upto) {
+  MutexLock lock(mutex_);
+  gone_.emplace_back(file, upto);
+}
+
+Result<void> UnsyncedForgets::flush_gone(const std::function<Result<void>()>& sync_names) {
+  std::vector<std::pair<FileKey, Lsn>> gone;
+  {
+    MutexLock lock(mutex_);
+    gone.swap(gone_);
+  }
+  if (gone.empty()) return {};
+  auto done = sync_names();
+  for (const auto& [file, upto] : gone) {
+    if (done) done = forget(file, upto);
+    if (!done) forget_when_gone(file, upto);
+  }
+  return done;
+}
+
 Result<void> UnsyncedForgets::settle(const FileKey& file) {
   {
     MutexLock lock(mutex_);

@@ -85,6 +85,14 @@ uint64_t Backing::device_of(const sys::Attributes& attributes) {
   return static_cast<uint64_t>(attributes.stx_dev_major) << 32 | attributes.stx_dev_minor;
 }
 
+bool Backing::works() const {
+  auto probe = sys::open_at(root(), ".", O_TMPFILE | O_WRONLY, 0600);
+  if (probe) return true;
+  // Not every filesystem has O_TMPFILE, and not every user may write to the root.
+  return probe.error() == Errno{EOPNOTSUPP} || probe.error() == Errno{EISDIR} ||
+         probe.error() == Errno{EACCES};
+}
+
 Result<Fd> Backing::open(const FileKey& key, int flags, uint64_t inode) const {
   switch (key.kind()) {
     case FileKey::Kind::handle:

@@ -134,6 +134,7 @@ class FileData final : public DirtyFile, public std::enable_shared_from_this<Fil
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void stamp_locked(Timestamp time) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void forget_locked(const ExtentSet& extents) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void lose_name_locked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void drop_unnamed_locked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void discard_slot_locked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Result<sys::Attributes> refresh_version(int backing);
@@ -175,6 +176,7 @@ class FileData final : public DirtyFile, public std::enable_shared_from_this<Fil
   bool begin_writeback(bool even_unnamed);
   Result<bool> copy_out(bool even_unnamed);
   Lsn note_durable_locked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void file_is_gone();
   void note_failed_locked(Errno error) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Result<void> copy_dirty(int backing, SlotId slot);
   bool backing_changed(int backing);

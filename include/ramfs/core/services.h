@@ -4,7 +4,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "ramfs/arena/arena.h"
 #include "ramfs/base/mutex.h"
@@ -72,10 +75,17 @@ class UnsyncedForgets {
   Result<void> sync();  // the whole log
   Result<void> settle(const FileKey& file);
 
+  // The file has lost its last name, but the backing filesystem may not have that durably yet: after
+  // a power cut the name can be back, and with it the need for the records. They are forgotten by
+  // flush_gone(), which calls `sync_names` first if there are any.
+  void forget_when_gone(const FileKey& file, Lsn upto);
+  Result<void> flush_gone(const std::function<Result<void>()>& sync_names);
+
  private:
   Log& log_;
   Mutex mutex_;
   uint64_t count_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<std::pair<FileKey, Lsn>> gone_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<FileKey, uint64_t> files_ ABSL_GUARDED_BY(mutex_);  // to count_ then
 };
 

@@ -24,6 +24,10 @@ class Backing {
   // Files can be found again by handle: the filesystem has handles and we may open them.
   bool has_handles() const { return has_handles_; }
 
+  // Whether the filesystem still takes changes. A filesystem that has failed or was shut down says
+  // ESTALE of files that are not gone. Leaves nothing behind (O_TMPFILE).
+  bool works() const;
+
   // By key. ESTALE: the file is gone, or the path now names another file (`inode` != 0 is checked).
   Result<Fd> open(const FileKey& key, int flags, uint64_t inode = 0) const;
   // By path relative to the root; leaves the root by no symlink and no `..`.
