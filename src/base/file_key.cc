@@ -53,7 +53,9 @@ std::string_view FileKey::handle() const {
   return std::string_view(bytes_).substr(kHandleHeader);
 }
 
-std::string_view FileKey::path() const { return std::string_view(bytes_).substr(1); }
+std::string_view FileKey::path() const {
+  return std::string_view(bytes_).substr(1);
+}
 
 std::string FileKey::to_string() const {
   if (kind() == Kind::none) return "(no key)";

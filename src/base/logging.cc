@@ -10,12 +10,18 @@ namespace {
 
 spdlog::level::level_enum spdlog_level(LogLevel level) {
   switch (level) {
-    case LogLevel::trace: return spdlog::level::trace;
-    case LogLevel::debug: return spdlog::level::debug;
-    case LogLevel::info: return spdlog::level::info;
-    case LogLevel::warn: return spdlog::level::warn;
-    case LogLevel::error: return spdlog::level::err;
-    case LogLevel::off: return spdlog::level::off;
+    case LogLevel::trace:
+      return spdlog::level::trace;
+    case LogLevel::debug:
+      return spdlog::level::debug;
+    case LogLevel::info:
+      return spdlog::level::info;
+    case LogLevel::warn:
+      return spdlog::level::warn;
+    case LogLevel::error:
+      return spdlog::level::err;
+    case LogLevel::off:
+      return spdlog::level::off;
   }
   return spdlog::level::info;
 }
@@ -50,9 +56,13 @@ void start_logging(const LoggingOptions& options) {
   spdlog::set_default_logger(std::move(chosen));
 }
 
-void flush_logging() { logger().flush(); }
+void flush_logging() {
+  logger().flush();
+}
 
-bool log_enabled(LogLevel level) { return logger().should_log(spdlog_level(level)); }
+bool log_enabled(LogLevel level) {
+  return logger().should_log(spdlog_level(level));
+}
 
 void log_message(LogLevel level, std::string_view message) {
   logger().log(spdlog_level(level), message);

@@ -213,8 +213,8 @@ Result<std::string> AttributeStore::file_flags(InodeId id, unsigned command,
   if (!fd) return fail(fd.error());
 
   alignas(8) std::array<std::byte, 64> buffer{};
-  std::copy_n(std::as_bytes(std::span(argument)).begin(),
-              std::min(argument.size(), buffer.size()), buffer.begin());
+  std::copy_n(std::as_bytes(std::span(argument)).begin(), std::min(argument.size(), buffer.size()),
+              buffer.begin());
   if (locks_down(command, buffer)) {
     if (auto ready = write_back(inode); !ready) return fail(ready.error());
   }

@@ -11,9 +11,9 @@ using std::chrono::nanoseconds;
 using std::chrono::seconds;
 using std::chrono::steady_clock;
 
-constexpr auto kGiveUp = seconds(60);     // with no progress and a failing device
+constexpr auto kGiveUp = seconds(60);  // with no progress and a failing device
 constexpr auto kLongestDelay = seconds(1);
-constexpr double kSlowest = 1e6;          // bytes a second; below it a measurement is not believed
+constexpr double kSlowest = 1e6;  // bytes a second; below it a measurement is not believed
 
 }  // namespace
 

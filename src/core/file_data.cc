@@ -31,13 +31,16 @@ FileData::~FileData() {
   if (dirty_.empty() && flushing_.empty()) discard_slot_locked();
 }
 
-// Files of other filesystems mounted below the backing directory have no identity in our log.
+// Files of other filesystems mounted below the backing directory have no identity in our log. Nor
+// have files that can only be found by path: after a rename the path leads elsewhere.
 bool FileData::cacheable() const {
   return inode_->device == services_.backing.device() &&
-         inode_->key.kind() != FileKey::Kind::none && !services_.options.read_only;
+         inode_->key.kind() == FileKey::Kind::handle && !services_.options.read_only;
 }
 
-Result<FdLease> FileData::slot_fd(SlotId slot) const { return services_.arena.open(slot); }
+Result<FdLease> FileData::slot_fd(SlotId slot) const {
+  return services_.arena.open(slot);
+}
 
 Result<FdLease> FileData::backing_fd(bool write) const {
   return services_.files.open(*inode_,
@@ -59,7 +62,7 @@ bool FileData::revalidate(const sys::Attributes& attributes) {
   MutexLock lock(mutex_);
   // While we write to the backing file its version is ours to change.
   if (version_of(*now) == version_ || data_unsynced_ || writing_back_) return true;
-  if (dirty_locked()) return false;  // writeback keeps their copy
+  if (!dirty_.empty()) return false;  // writeback keeps their copy
   discard_slot_locked();
   size_ = now->stx_size;
   set_version_locked(*now);
@@ -77,8 +80,8 @@ void FileData::closed() {
   drop_unnamed_locked();
 }
 
-// A file without a name dies with its last open. A small one a little later, when the kernel forgets
-// it: an open() may be on its way, of a file that others replace all the time.
+// A file without a name dies with its last open. A small one a little later, when the kernel
+// forgets it: an open() may be on its way, of a file that others replace all the time.
 void FileData::drop_unnamed_locked() {
   if (named_ || opens_ > 0 || writing_back_) return;
   if (!forgotten_ && size_ <= kSmall) return;
@@ -95,7 +98,7 @@ void FileData::forgotten() {
 bool FileData::idle() const {
   MutexLock lock(mutex_);
   return opens_ == 0 && slot_ == kNoSlot && !writing_back_ && in_flight_.empty() &&
-         last_lsn_ == kNoLsn && !data_unsynced_ && !dirty_locked();
+         last_lsn_ == kNoLsn && !dirty_locked();
 }
 
 bool FileData::dirty_locked() const {
@@ -103,9 +106,11 @@ bool FileData::dirty_locked() const {
   return !dirty_.empty() || !flushing_.empty() || data_unsynced_;
 }
 
+// Also when the queue still has a file that was cut clean meanwhile: its next turn finds nothing,
+// and clears queued_.
 bool FileData::dirty() const {
   MutexLock lock(mutex_);
-  return dirty_locked();
+  return queued_ || dirty_locked();
 }
 
 void FileData::enqueue_locked() {
@@ -174,8 +179,9 @@ void FileData::discard_slot_locked() {
   recount_locked(false);
 }
 
-// Reads how the backing file stands after a change of ours. shape_ is held. The look and the note of
-// it are one step, so that of two callers the later look wins; statx(2) of an open file is no I/O.
+// Reads how the backing file stands after a change of ours. shape_ is held. The look and the note
+// of it are one step, so that of two callers the later look wins; statx(2) of an open file is no
+// I/O.
 Result<sys::Attributes> FileData::refresh_version(int backing) {
   MutexLock lock(mutex_);
   auto attributes = sys::stat_fd(backing);
@@ -199,8 +205,8 @@ void FileData::keep_foreign_copy(int backing) {
   auto target = sys::open_at(services_.backing.root(), copy.c_str(),
                              O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
   if (!source || !target || !sys::copy_all(source->get(), target->get())) {
-    log_error("{}: changed directly while RAM holds newer data, and no copy could be kept",
-              *path);
+    if (target) (void)::unlinkat(services_.backing.root(), copy.c_str(), 0);
+    log_error("{}: changed directly while RAM holds newer data, and no copy could be kept", *path);
     return;
   }
   log_warn("{}: changed directly while RAM held newer data; the direct version is kept as {}",
@@ -251,7 +257,7 @@ Result<void> FileData::change_mtime(const std::function<Result<void>()>& change)
 void FileData::metadata_changed() {
   privileges_possible = true;
   MutexLock lock(mutex_);
-  metadata_unsynced_ = true;
+  ++metadata_changes_;
 }
 
 void FileData::lost_last_name() {

@@ -2,6 +2,7 @@
 
 #include "ramfs/base/logging.h"
 #include "ramfs/core/file_data.h"
+#include "ramfs/core/file_table.h"
 #include "ramfs/os/fault.h"
 
 namespace ramfs {
@@ -25,6 +26,8 @@ bool FileData::begin_commit(Commit& commit) {
   std::swap(commit.extents, uncommitted_);
   commit.lsn = services_.log.next_lsn();
   commit.record.file = inode_->key;
+  commit.low_water = low_water_;
+  commit.flushing_low_water = flushing_low_water_;
   commit.record.low_water = std::min(low_water_, flushing_low_water_);
   commit.record.size = size_;
   commit.record.mtime = mtime_;
@@ -60,8 +63,11 @@ void FileData::end_commit(const Commit& commit, bool done) {
   }
   if (done) return;
   ++failed_commits_;
+  // The marks go back to where they were taken from; a flush that is durable since has settled its.
+  low_water_ = std::min(low_water_, commit.low_water);
   if (commit.flushes_before == flushes_done_) {
-    low_water_ = std::min(low_water_, commit.record.low_water);
+    uint64_t& mark = writing_back_ ? flushing_low_water_ : low_water_;
+    mark = std::min(mark, commit.flushing_low_water);
   }
   ExtentSet still_dirty = dirty_;
   still_dirty.add(flushing_);
@@ -69,6 +75,13 @@ void FileData::end_commit(const Commit& commit, bool done) {
 }
 
 Result<void> FileData::run_commit(Sync sync) {
+  auto done = commit_uncommitted(sync);
+  if (!done) services_.counters.commit_errors.fetch_add(1, std::memory_order_relaxed);
+  services_.file_table->let_go(*this);  // it may have lost its name meanwhile
+  return done;
+}
+
+Result<void> FileData::commit_uncommitted(Sync sync) {
   ReaderLock shape(shape_);
   Commit commit;
   if (!begin_commit(commit)) return {};
@@ -82,7 +95,6 @@ Result<void> FileData::run_commit(Sync sync) {
   if (done) done = services_.log.append(commit.lsn, commit.record, sync);
   if (done) done = fault_point("commit.appended");
   end_commit(commit, done.has_value());
-  if (!done) services_.counters.commit_errors.fetch_add(1, std::memory_order_relaxed);
   return done;
 }
 
@@ -96,9 +108,14 @@ void FileData::wait_for_commits_locked(Lsn upto) {
 
 Result<void> FileData::make_durable() {
   uint64_t failures_before = 0;
+  bool straight = false;
   {
     MutexLock lock(mutex_);
     failures_before = failed_commits_;
+    straight = data_unsynced_ || flushing_through_ || straight_through_locked();
+  }
+  if (straight) {
+    if (auto done = flush_now(); !done) return done;
   }
   if (auto done = run_commit(Sync::yes); !done) return done;
   bool others_failed = false;
@@ -133,14 +150,15 @@ Result<void> FileData::commit_to_log() {
   return done;
 }
 
-// Metadata that fsync must also make durable: the backing filesystem's own business. A file that was
-// just made also needs its name: on ext4, XFS and Btrfs its fsync brings that along, elsewhere the
-// directory's is needed, and where it is not it costs little.
+// Metadata that fsync must also make durable: the backing filesystem's own business. A file that
+// was just made also needs its name: on ext4, XFS and Btrfs its fsync brings that along, elsewhere
+// the directory's is needed, and where it is not it costs little.
 Result<void> FileData::sync_metadata() {
+  uint64_t changes = 0;
   {
     MutexLock lock(mutex_);
-    if (!metadata_unsynced_) return {};
-    metadata_unsynced_ = false;
+    if (metadata_changes_ == metadata_synced_) return {};
+    changes = metadata_changes_;
   }
   auto backing = backing_fd(false);
   Result<void> done;
@@ -153,9 +171,10 @@ Result<void> FileData::sync_metadata() {
       if (directory) done = sys::sync_fd((*directory)->get());
     }
   }
-  if (!done) {
+  // Only now: another caller must not believe it before it is true.
+  if (done) {
     MutexLock lock(mutex_);
-    metadata_unsynced_ = true;
+    metadata_synced_ = std::max(metadata_synced_, changes);
   }
   return done;
 }
@@ -167,16 +186,19 @@ Result<void> FileData::fsync() {
     MutexLock lock(mutex_);
     earlier = std::exchange(writeback_error_, Errno{0});
     bool backing_class = services_.options.durability == Durability::backing;
-    straight = data_unsynced_ || straight_through_locked() ||
-               ((backing_class || metadata_unsynced_) && !services_.gate.closed());
+    straight =
+        data_unsynced_ || flushing_through_ || straight_through_locked() ||
+        ((backing_class || metadata_changes_ != metadata_synced_) && !services_.gate.closed());
     if (!named_) return {};  // nobody can ever ask for it again
   }
   if (services_.options.durability == Durability::relaxed) {
     return earlier == Errno{0} ? Result<void>{} : fail(earlier);
   }
-  Result<void> done = straight ? flush_now() : make_durable();
-  // What a writeback wrote is durable only if a replay does not undo it.
-  if (done && straight) done = services_.forgets.sync();
+  Result<void> done;
+  if (straight) done = flush_now();
+  // Also what was written meanwhile; and what a writeback wrote is durable only if a replay does
+  // not undo it.
+  if (done) done = make_durable();
   if (done) done = sync_metadata();
   if (done && earlier != Errno{0}) return fail(earlier);
   return done;

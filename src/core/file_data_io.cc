@@ -55,8 +55,8 @@ Result<size_t> FileData::read(uint64_t offset, std::span<std::byte> buffer) {
   return read_pieces(pieces, slot, offset, buffer);
 }
 
-Result<size_t> FileData::read_pieces(const std::vector<Piece>& pieces, SlotId slot,
-                                     uint64_t offset, std::span<std::byte> buffer) {
+Result<size_t> FileData::read_pieces(const std::vector<Piece>& pieces, SlotId slot, uint64_t offset,
+                                     std::span<std::byte> buffer) {
   size_t total = 0;
   for (const Piece& piece : pieces) {
     auto source = piece.from_slot ? slot_fd(slot) : backing_fd(false);

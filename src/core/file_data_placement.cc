@@ -13,7 +13,8 @@ namespace {
 constexpr uint64_t kPromoteUnit = 1ull << 20;
 
 bool all_zero(std::span<const std::byte> bytes) {
-  return std::all_of(bytes.begin(), bytes.end(), [](std::byte each) { return each == std::byte{0}; });
+  return std::all_of(bytes.begin(), bytes.end(),
+                     [](std::byte each) { return each == std::byte{0}; });
 }
 
 }  // namespace

@@ -43,6 +43,13 @@ Result<void> FileData::before_backing_change(const std::function<void(LogRecord&
   return {};
 }
 
+// The log was told of a change that the backing filesystem then refused: a record of how the file
+// really is follows it, so that a replay ends there.
+Result<void> FileData::undo_change(Errno error) {
+  if (auto told = before_backing_change([](LogRecord&) {}); !told) return told;
+  return fail(error);
+}
+
 Result<void> FileData::truncate(uint64_t size) {
   services_.gate.wait();
   WriterLock shape(shape_);
@@ -53,7 +60,7 @@ Result<void> FileData::truncate(uint64_t size) {
     record.low_water = std::min(record.low_water, size);
   });
   if (!ready) return ready;
-  if (auto cut = sys::truncate((*backing)->get(), size); !cut) return cut;
+  if (auto cut = sys::truncate((*backing)->get(), size); !cut) return undo_change(cut.error());
 
   SlotId slot = kNoSlot;
   {
@@ -62,6 +69,8 @@ Result<void> FileData::truncate(uint64_t size) {
     size_ = backing_size_ = size;
     low_water_ = std::min(low_water_, size);
     slot = slot_;
+    // At once: a kill here would let the next daemon write what was cut.
+    if (slot != kNoSlot) services_.arena.note_size(slot, size, sys::now());
   }
   if (slot != kNoSlot) {
     auto fd = slot_fd(slot);
@@ -76,7 +85,7 @@ Result<void> FileData::truncate(uint64_t size) {
 void FileData::note_backing_changed(int backing) {
   auto attributes = refresh_version(backing);
   MutexLock lock(mutex_);
-  metadata_unsynced_ = true;
+  ++metadata_changes_;
   times_pending_ = !dirty_.empty() || !flushing_.empty();
   if (attributes) {
     mtime_ = sys::to_timestamp(attributes->stx_mtime);
@@ -104,7 +113,9 @@ Result<void> FileData::fallocate(int mode, Extent extent) {
     if (zeroes) record.holes.push_back(extent);
   });
   if (!ready) return ready;
-  if (auto done = sys::allocate((*backing)->get(), mode, extent); !done) return done;
+  if (auto done = sys::allocate((*backing)->get(), mode, extent); !done) {
+    return undo_change(done.error());
+  }
   if (zeroes) {
     // Dirty bytes may have been all that made the file longer than the backing file.
     auto attributes = sys::stat_fd((*backing)->get());

@@ -35,7 +35,9 @@ bool FileData::begin_writeback(bool even_unnamed) {
   return true;
 }
 
-Result<bool> FileData::copy_to_backing() { return copy_out(false); }
+Result<bool> FileData::copy_to_backing() {
+  return copy_out(false);
+}
 
 Result<bool> FileData::copy_out(bool even_unnamed) {
   if (cacheable()) services_.gate.wait();
@@ -115,7 +117,11 @@ Result<void> FileData::copy_dirty(int backing, SlotId slot) {
     auto count = sys::read_at((*source)->get(), bytes, next.begin);
     if (!count) return fail(count.error());
     if (*count != bytes.size()) return fail(EIO);
-    if (auto written = sys::write_at(backing, bytes, next.begin); !written) return written;
+    auto written = sys::write_at(backing, bytes, next.begin);
+    if (!written) {
+      (void)refresh_version(backing);  // a part may be there, and is ours
+      return written;
+    }
     services_.counters.backing_write_bytes.fetch_add(bytes.size(), std::memory_order_relaxed);
     cursor = next.end;
   }
@@ -130,51 +136,61 @@ Result<void> FileData::sync_backing() {
   return synced;
 }
 
-// The copy is durable: what was not written again meanwhile is clean. Says up to where the log's
-// records of this file are void.
-Lsn FileData::note_durable_locked() {
+// Up to where the log's records of this file are void, now that the copy is durable: each record up
+// to the one that was newest when the copy began holds bytes that the backing file now has, or
+// older ones; if nothing was written since, that is true of every record, also of one under way.
+Lsn FileData::void_records_locked() {
+  bool all_clean = dirty_.empty() && !data_unsynced_;
+  Lsn upto = all_clean ? last_lsn_ : flush_lsn_;
+  if (all_clean) {
+    for (Lsn lsn : in_flight_) upto = std::max(upto, lsn);
+  }
+  wait_for_commits_locked(upto);
+  return upto;
+}
+
+// What was not written again meanwhile is clean.
+void FileData::note_durable_locked(Lsn forgotten) {
   ExtentSet cleaned = std::move(flushing_);
   flushing_.clear();
   cleaned.remove(dirty_);
   uncommitted_.remove(cleaned);
   flushing_low_water_ = UINT64_MAX;
+  flushing_through_ = false;
   ++flushes_done_;
   if (slot_ != kNoSlot) services_.arena.note_clean(slot_, cleaned);
-  bool all_clean = dirty_.empty() && !data_unsynced_;
-  if (all_clean) times_pending_ = false;
-  // Each record up to the one that was newest when the copy began holds bytes that the backing file
-  // now has, or older ones; if nothing was written since, that is true of every record.
-  Lsn forget = all_clean ? last_lsn_ : flush_lsn_;
-  wait_for_commits_locked(forget);
-  return forget;
+  if (dirty_.empty() && !data_unsynced_) times_pending_ = false;
+  if (last_lsn_ <= forgotten) last_lsn_ = kNoLsn;
 }
 
 void FileData::note_failed_locked(Errno error) {
   dirty_.add(flushing_);
   flushing_.clear();
   low_water_ = std::min(low_water_, std::exchange(flushing_low_water_, UINT64_MAX));
-  data_unsynced_ = data_unsynced_ || flushing_through_;
+  data_unsynced_ = data_unsynced_ || std::exchange(flushing_through_, false);
   writeback_error_ = error;
   services_.dirty.failed(error);
 }
 
 void FileData::finish_writeback(Result<void> durable) {
   auto self = shared_from_this();
-  Lsn forget = kNoLsn;
+  Lsn upto = kNoLsn;
+  if (durable) {
+    MutexLock lock(mutex_);
+    upto = void_records_locked();
+  }
+  // The forget comes first: a kill, or an fsync that finds nothing to do, must not meet clean data
+  // with records that a replay would put over it.
+  if (upto != kNoLsn && durable) durable = services_.forgets.forget(inode_->key, upto);
+  if (durable) durable = fault_point("writeback.forgotten");
   {
     MutexLock lock(mutex_);
     if (durable) {
-      forget = note_durable_locked();
+      note_durable_locked(upto);
     } else {
       note_failed_locked(durable.error());
     }
     recount_locked(durable.has_value());
-  }
-  // last_lsn_ stands until the log has taken the forget: a truncate in between must know of it.
-  bool forgotten = forget != kNoLsn && services_.forgets.forget(inode_->key, forget).has_value();
-  {
-    MutexLock lock(mutex_);
-    if (forgotten && last_lsn_ <= forget) last_lsn_ = kNoLsn;
     writing_back_ = false;
     queued_ = dirty_locked();
     drop_unnamed_locked();

@@ -34,8 +34,8 @@ Filesystem::Impl::Impl(const CoreOptions& chosen, Backing& backing, Arena& arena
       dirty(chosen.dirty_bytes, hard_limit(chosen)),
       space(backing.root()),
       forgets(log),
-      services{options, backing, arena,      log,     table, files, dirty,
-               space,   counters, gate,      last_error, forgets},
+      services{options, backing, arena,    log,  table,      files,
+               dirty,   space,   counters, gate, last_error, forgets},
       file_table(services),
       names(backing, table, files, *this),
       attributes(backing, table, files, *this),
@@ -137,7 +137,9 @@ Filesystem::Filesystem(const CoreOptions& options, Backing& backing, Arena& aren
 
 Filesystem::~Filesystem() = default;
 
-void Filesystem::set_kernel_cache(KernelCache* cache) { impl_->services.kernel_cache = cache; }
+void Filesystem::set_kernel_cache(KernelCache* cache) {
+  impl_->services.kernel_cache = cache;
+}
 
 // Where nobody else may change the backing directory the kernel may believe us for long; else for
 // the second that interface promises.
@@ -184,7 +186,9 @@ Result<void> Filesystem::rename(InodeId parent, const char* name, InodeId new_pa
                                 const char* new_name, unsigned flags, const Caller& caller) {
   return impl_->names.rename(parent, name, new_parent, new_name, flags, caller);
 }
-Result<std::string> Filesystem::readlink(InodeId inode) { return impl_->names.readlink(inode); }
+Result<std::string> Filesystem::readlink(InodeId inode) {
+  return impl_->names.readlink(inode);
+}
 
 Result<sys::Attributes> Filesystem::getattr(InodeId inode) {
   return impl_->attributes.getattr(inode);
@@ -206,14 +210,22 @@ Result<std::string> Filesystem::file_flags(InodeId inode, unsigned command,
                                            std::string_view argument) {
   return impl_->attributes.file_flags(inode, command, argument);
 }
-Result<struct statvfs> Filesystem::statfs(InodeId inode) { return impl_->attributes.statfs(inode); }
+Result<struct statvfs> Filesystem::statfs(InodeId inode) {
+  return impl_->attributes.statfs(inode);
+}
 
-Result<Handle> Filesystem::opendir(InodeId inode) { return impl_->directories.opendir(inode); }
+Result<Handle> Filesystem::opendir(InodeId inode) {
+  return impl_->directories.opendir(inode);
+}
 Result<void> Filesystem::readdir(Handle handle, uint64_t offset, bool plus,
                                  const DirectorySink& sink) {
   return impl_->directories.readdir(handle, offset, plus, sink);
 }
-void Filesystem::releasedir(Handle handle) { impl_->directories.releasedir(handle); }
-Result<void> Filesystem::fsyncdir(Handle handle) { return impl_->directories.fsyncdir(handle); }
+void Filesystem::releasedir(Handle handle) {
+  impl_->directories.releasedir(handle);
+}
+Result<void> Filesystem::fsyncdir(Handle handle) {
+  return impl_->directories.fsyncdir(handle);
+}
 
 }  // namespace ramfs

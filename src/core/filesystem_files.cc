@@ -14,7 +14,9 @@ namespace {
 constexpr uint64_t kMegabyte = 1 << 20;
 constexpr size_t kCopyUnit = kMegabyte;
 
-bool writes(int flags) { return (flags & O_ACCMODE) != O_RDONLY; }
+bool writes(int flags) {
+  return (flags & O_ACCMODE) != O_RDONLY;
+}
 
 // Write-only files gain nothing from the kernel's page cache: their pages would be a second copy.
 // Nor has their close() anything to report; a file that may be mapped writable must be flushed.
@@ -28,7 +30,9 @@ Opened opened(Handle handle, int flags, bool keep_cache) {
 
 }  // namespace
 
-bool OpenFile::writes_are_synced() const { return (flags & (O_SYNC | O_DSYNC)) != 0; }
+bool OpenFile::writes_are_synced() const {
+  return (flags & (O_SYNC | O_DSYNC)) != 0;
+}
 
 Handle Filesystem::Impl::hand_out(std::shared_ptr<FileData> data, int flags) {
   counters.open_files.fetch_add(1, std::memory_order_relaxed);
@@ -115,9 +119,8 @@ Result<Created> Filesystem::create(InodeId parent, const char* name, mode_t mode
   if (!directory) return fail(directory.error());
   // Read and write: writeback and the tail of a page need both, whatever the caller asked for.
   int how = O_RDWR | O_CREAT | O_NOFOLLOW | (flags & O_EXCL);
-  auto fd = as_caller(caller, mode, [&] {
-    return sys::open_at(directory->fd->get(), name, how, mode & 07777);
-  });
+  auto fd = as_caller(caller, mode,
+                      [&] { return sys::open_at(directory->fd->get(), name, how, mode & 07777); });
   if (!fd) return fail(fd.error());
   auto created = impl_->finish_create(directory->inode.get(), name, std::move(*fd), flags);
   if (created && (flags & O_TRUNC) != 0) {
@@ -175,7 +178,9 @@ Result<size_t> Filesystem::write(Handle handle, uint64_t offset, std::span<const
   return written;
 }
 
-Result<void> Filesystem::flush(Handle) { return {}; }
+Result<void> Filesystem::flush(Handle) {
+  return {};
+}
 
 Result<void> Filesystem::fsync(Handle handle, bool) {
   return Impl::open_file(handle).data->fsync();

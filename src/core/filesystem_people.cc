@@ -31,8 +31,7 @@ Status Filesystem::status() const {
   uint64_t opens = arena_opens + counters.backing_opens;
   status.hits = {arena_opens, counters.backing_opens,
                  opens == 0 ? 0.0 : static_cast<double>(arena_opens) / static_cast<double>(opens)};
-  status.errors = {queue.failures, queue.failing_files, counters.commit_errors,
-                   counters.conflicts};
+  status.errors = {queue.failures, queue.failing_files, counters.commit_errors, counters.conflicts};
   status.inodes = {impl_->table.size(), counters.open_files, impl_->files.size()};
   const Recovery::Found& found = impl_->recovery->found();
   status.recovered = {found.log_records, found.arena_slots, found.bytes, found.damaged,

@@ -136,8 +136,7 @@ void Placement::Impl::demote_cold() {
 
 std::vector<InodeId> Placement::Impl::residents_coldest_first() {
   std::vector<InodeId> residents;
-  services.table.for_each_with_data(
-      [&](const InodePtr& inode) { residents.push_back(inode->id); });
+  services.table.for_each_with_data([&](const InodePtr& inode) { residents.push_back(inode->id); });
   MutexLock lock(mutex);
   return map.coldest_first(std::move(residents), steady_clock::now());
 }

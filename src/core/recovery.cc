@@ -22,7 +22,15 @@ constexpr size_t kOpenFiles = 256;
 constexpr size_t kCopyUnit = 1 << 20;
 constexpr auto kRetry = std::chrono::seconds(5);
 
-bool gone(Errno error) { return error == Errno{ESTALE} || error == Errno{ENOENT}; }
+// The backing filesystem cannot do this at all, and could not when it was asked for: the record is
+// of a call that failed.
+bool refused(Errno error) {
+  return error == Errno{EFBIG} || error == Errno{EINVAL} || error == Errno{EOPNOTSUPP};
+}
+
+bool gone(Errno error) {
+  return error == Errno{ESTALE} || error == Errno{ENOENT};
+}
 
 }  // namespace
 
@@ -76,10 +84,11 @@ void Recovery::adopt_arena() {
     ++found_.arena_slots;
     auto done = apply_slot(survivor);
     if (!done) {
-      throw std::runtime_error(fmt::format(
-          "cannot write back what a killed daemon left in RAM for {}: {}; it is kept, mend this and "
-          "mount again",
-          services_.backing.path(), error_text(done.error())));
+      throw std::runtime_error(
+          fmt::format("cannot write back what a killed daemon left in RAM for {}: {}; it is kept, "
+                      "mend this and "
+                      "mount again",
+                      services_.backing.path(), error_text(done.error())));
     }
   }
 }
@@ -113,10 +122,12 @@ Result<void> Recovery::apply(const LogRecord& record) {
   }
   for (Extent hole : record.holes) {
     int punch = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
-    if (auto punched = sys::allocate(fd, punch, hole); !punched) return punched;
+    auto punched = sys::allocate(fd, punch, hole);
+    if (!punched && !refused(punched.error())) return punched;
   }
   if (size != record.size) {
-    if (auto cut = sys::truncate(fd, record.size); !cut) return cut;
+    auto cut = sys::truncate(fd, record.size);
+    if (!cut && !refused(cut.error())) return cut;
   }
   return sys::set_mtime(fd, record.mtime);
 }
@@ -154,8 +165,8 @@ void Recovery::settle() {
     if (done) done = sys::sync_filesystem(services_.backing.root());
     if (done) done = services_.log.clear(upto_);
     if (done) break;
-    log_error("recovered data is not durable in {} yet: {}; trying again",
-              services_.backing.path(), error_text(done.error()));
+    log_error("recovered data is not durable in {} yet: {}; trying again", services_.backing.path(),
+              error_text(done.error()));
     MutexLock lock(mutex_);
     if (!stopping_) stop_wanted_.wait_for(mutex_, kRetry);
     if (stopping_) return;

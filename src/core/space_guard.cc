@@ -56,6 +56,8 @@ Result<SpaceGuard::Answer> SpaceGuard::promise(uint64_t bytes) {
   return Answer::allocate;
 }
 
-void SpaceGuard::kept(uint64_t bytes) { promised_.fetch_sub(bytes, std::memory_order_relaxed); }
+void SpaceGuard::kept(uint64_t bytes) {
+  promised_.fetch_sub(bytes, std::memory_order_relaxed);
+}
 
 }  // namespace ramfs

@@ -53,18 +53,6 @@ void EpochTable::end_append(Epoch epoch) {
   --find(epoch).writers;
 }
 
-void EpochTable::undo_append(Epoch epoch, const FileKey& file, Lsn lsn) {
-  State& state = find(epoch);
-  auto records = state.files.find(file);
-  if (records == state.files.end()) return;  // forgotten meanwhile
-  std::erase_if(records->second, [&](const Record& record) {
-    if (record.lsn != lsn) return false;
-    live_bytes_ -= record.bytes;
-    return true;
-  });
-  if (records->second.empty()) state.files.erase(records);
-}
-
 void EpochTable::add_found(Epoch epoch, const FileKey& file, Lsn lsn, uint64_t bytes) {
   add(find(epoch), file, lsn, bytes);
 }

@@ -26,8 +26,6 @@ class EpochTable {
   // stays until end_append().
   Epoch begin_append(const FileKey& file, Lsn lsn, uint64_t bytes);
   void end_append(Epoch epoch);
-  // The record did not get there; before end_append().
-  void undo_append(Epoch epoch, const FileKey& file, Lsn lsn);
   // As begin_append() for an entry that nobody will need, a forget mark.
   Epoch begin_mark(uint64_t bytes);
   // A record found in an epoch when the log was opened.

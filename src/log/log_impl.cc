@@ -153,10 +153,7 @@ Result<void> LogImpl::append(Lsn lsn, const LogRecord& record, Sync sync) {
     epoch = table_.begin_append(record.file, lsn, value.size());
   }
   auto written = store_->put(epoch, log_format::encode_key(EntryKind::record, lsn), value, sync);
-  if (!written) {
-    MutexLock lock(mutex_);
-    table_.undo_append(epoch, record.file, lsn);
-  }
+  // A write that failed may have reached the device all the same: it counts until it is forgotten.
   end_write(epoch);
   if (!written) return written;
   records_.fetch_add(1, std::memory_order_relaxed);

@@ -9,8 +9,8 @@
 #include <memory>
 #include <string>
 
-#include "ramfs/core/filesystem.h"
 #include "ramfs/arena/arena.h"
+#include "ramfs/core/filesystem.h"
 #include "ramfs/log/log.h"
 #include "ramfs/os/backing.h"
 
@@ -48,8 +48,8 @@ class World {
 
   void start() {
     backing_ = std::make_unique<Backing>((root_ / "data").string());
-    arena_ = std::make_unique<Arena>(ArenaOptions{(arena_dir_ / "arena").string(),
-                                                  options_.arena_bytes, false});
+    arena_ = std::make_unique<Arena>(
+        ArenaOptions{(arena_dir_ / "arena").string(), options_.arena_bytes, false});
     log_ = Log::open({.directory = (root_ / "log").string()});
     filesystem_ = std::make_unique<Filesystem>(options_, *backing_, *arena_, *log_);
   }
@@ -61,7 +61,9 @@ class World {
     backing_.reset();
   }
   void lose_arena() { fs::remove_all(arena_dir_ / "arena"); }
-  void flush() { ASSERT_TRUE(filesystem_->flush_everything([](const WritebackProgress&) {})); }
+  void flush() {
+    ASSERT_TRUE(filesystem_->flush_everything([](const WritebackProgress&) {}));
+  }
 
   Filesystem& operator*() { return *filesystem_; }
   Filesystem* operator->() { return filesystem_.get(); }
@@ -103,7 +105,9 @@ InodeId inode_of(World& world, const char* name) {
   return entry->inode;
 }
 
-std::span<const std::byte> bytes(const std::string& text) { return std::as_bytes(std::span(text)); }
+std::span<const std::byte> bytes(const std::string& text) {
+  return std::as_bytes(std::span(text));
+}
 
 std::string read_all(World& world, Handle handle, size_t size) {
   std::string content(size + 10, '\0');
@@ -234,7 +238,10 @@ TEST(CoreFiles, AFileBehavesAsAStringOfBytes) {
       auto at = *rc::gen::inRange<uint64_t>(0, kSpan);
       auto length = *rc::gen::inRange<uint64_t>(1, 12'000);
       switch (*rc::gen::inRange(0, 12)) {
-        case 0: case 1: case 2: case 3: {
+        case 0:
+        case 1:
+        case 2:
+        case 3: {
           std::string data(length, static_cast<char>('a' + step % 26));
           RC_ASSERT(world->write(handle, at, bytes(data), false).has_value());
           model.write(at, data);
@@ -257,9 +264,15 @@ TEST(CoreFiles, AFileBehavesAsAStringOfBytes) {
           if (model.content.size() < at + length) model.content.resize(at + length, '\0');
           model.zero(at, at + length);
           break;
-        case 7: RC_ASSERT(world->fsync(handle, false).has_value()); break;
-        case 8: RC_ASSERT(world->sync_path("f").has_value()); break;
-        case 9: RC_ASSERT(world->evict("f").has_value()); break;
+        case 7:
+          RC_ASSERT(world->fsync(handle, false).has_value());
+          break;
+        case 8:
+          RC_ASSERT(world->sync_path("f").has_value());
+          break;
+        case 9:
+          RC_ASSERT(world->evict("f").has_value());
+          break;
         case 10:
           world.stop();
           world.start();

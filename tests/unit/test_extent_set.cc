@@ -46,7 +46,10 @@ TEST(ExtentSet, BehavesAsASetOfBytes) {
     for (int step = 0; step < 24; ++step) {
       Extent extent = some_extent();
       bool add = *rc::gen::arbitrary<bool>();
-      if (add) set.add(extent); else set.remove(extent);
+      if (add)
+        set.add(extent);
+      else
+        set.remove(extent);
       for (uint64_t at = extent.begin; at < extent.end; ++at) model.set(at, add);
       check_shape(set);
       RC_ASSERT(bits(set) == model);

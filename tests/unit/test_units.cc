@@ -21,7 +21,8 @@ TEST(Units, SizesArePowersOf1024) {
 }
 
 TEST(Units, BadSizesSayWhatIsAccepted) {
-  for (const char* text : {"", "-1", "1X", "G", "25%", "1e3", "inf", "nan", "0x10", "99999999T", "1 G"}) {
+  for (const char* text :
+       {"", "-1", "1X", "G", "25%", "1e3", "inf", "nan", "0x10", "99999999T", "1 G"}) {
     EXPECT_THROW(parse_size(text), std::invalid_argument) << text;
   }
 }

@@ -48,13 +48,16 @@ class ExtentSet {
   void add(const ExtentSet& other);
   void remove(Extent extent);
   void remove(const ExtentSet& other);
-  void clear() { extents_.clear(); total_ = 0; }
+  void clear() {
+    extents_.clear();
+    total_ = 0;
+  }
 
   bool empty() const { return extents_.empty(); }
   uint64_t total() const { return total_; }  // bytes
   bool contains(Extent extent) const;        // every byte of it; true for an empty extent
   bool intersects(Extent extent) const;
-  uint64_t overlap(Extent extent) const;     // bytes of it that are in the set
+  uint64_t overlap(Extent extent) const;  // bytes of it that are in the set
 
   // The part of the set inside `window`.
   ExtentSet within(Extent window) const;

@@ -23,11 +23,11 @@ class FileKey {
   static FileKey from_bytes(std::string_view bytes);
 
   Kind kind() const;
-  int handle_type() const;            // kind() == handle
-  std::string_view handle() const;    // kind() == handle
-  std::string_view path() const;      // kind() == path
+  int handle_type() const;          // kind() == handle
+  std::string_view handle() const;  // kind() == handle
+  std::string_view path() const;    // kind() == path
   const std::string& bytes() const { return bytes_; }
-  std::string to_string() const;      // for people: hexadecimal handle, or the path
+  std::string to_string() const;  // for people: hexadecimal handle, or the path
 
   bool operator==(const FileKey&) const = default;
   template <typename H>

@@ -12,7 +12,7 @@ enum class LogLevel { trace, debug, info, warn, error, off };
 
 struct LoggingOptions {
   LogLevel level = LogLevel::info;
-  std::string file;         // a path; empty: standard error in the foreground, else syslog
+  std::string file;  // a path; empty: standard error in the foreground, else syslog
   bool foreground = false;
 };
 

@@ -19,10 +19,14 @@ class [[nodiscard]] Result : public tl::expected<T, Errno> {
 inline tl::unexpected<Errno> fail(int error_number) {
   return tl::unexpected<Errno>(Errno{error_number});
 }
-inline tl::unexpected<Errno> fail(Errno error) { return tl::unexpected<Errno>(error); }
+inline tl::unexpected<Errno> fail(Errno error) {
+  return tl::unexpected<Errno>(error);
+}
 // For people: "No space left on device".
 std::string error_text(Errno error);
 
-inline tl::unexpected<Errno> fail_errno() { return fail(errno); }
+inline tl::unexpected<Errno> fail_errno() {
+  return fail(errno);
+}
 
 }  // namespace ramfs

@@ -17,7 +17,7 @@ uint64_t parse_size(std::string_view text, uint64_t whole = 0);
 // "30", "5s", "200ms", "10m", "24h": seconds without a unit. Must not be negative.
 std::chrono::nanoseconds parse_time(std::string_view text);
 
-std::string format_size(uint64_t bytes);                    // "1.5 GiB"
-std::string format_time(std::chrono::nanoseconds duration); // "200 ms", "30 s"
+std::string format_size(uint64_t bytes);                     // "1.5 GiB"
+std::string format_time(std::chrono::nanoseconds duration);  // "200 ms", "30 s"
 
 }  // namespace ramfs

@@ -49,7 +49,8 @@ enum class Binding : uint8_t { unbound };
 class FileData final : public DirtyFile, public std::enable_shared_from_this<FileData> {
  public:
   // `attributes`: the backing file's, now. `named`: false for O_TMPFILE.
-  FileData(Services& services, InodePtr inode, const sys::Attributes& attributes, bool named = true);
+  FileData(Services& services, InodePtr inode, const sys::Attributes& attributes,
+           bool named = true);
   ~FileData() override;
 
   const InodePtr& inode() const { return inode_; }
@@ -106,8 +107,8 @@ class FileData final : public DirtyFile, public std::enable_shared_from_this<Fil
   // Puts what RAM knows better over attributes read from the backing file. False: they are older
   // than our last change of that file, or somebody else changed it; read them again.
   bool overlay(sys::Attributes& attributes) const;
-  // Runs `change`, which sets the backing file's mtime (utimens), apart from writeback, which sets it
-  // too.
+  // Runs `change`, which sets the backing file's mtime (utimens), apart from writeback, which sets
+  // it too.
   Result<void> change_mtime(const std::function<Result<void>()>& change);
   FileStatus status() const;
 
@@ -120,6 +121,8 @@ class FileData final : public DirtyFile, public std::enable_shared_from_this<Fil
     ExtentSet extents;
     LogRecord record;
     Lsn lsn = kNoLsn;
+    uint64_t low_water = UINT64_MAX;
+    uint64_t flushing_low_water = UINT64_MAX;
     uint64_t flushes_before = 0;
   };
 
@@ -130,8 +133,7 @@ class FileData final : public DirtyFile, public std::enable_shared_from_this<Fil
   void enqueue_locked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool dirty_locked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void recount_locked(bool cleaned) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void set_version_locked(const sys::Attributes& attributes)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void set_version_locked(const sys::Attributes& attributes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void stamp_locked(Timestamp time) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void forget_locked(const ExtentSet& extents) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void lose_name_locked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -159,12 +161,14 @@ class FileData final : public DirtyFile, public std::enable_shared_from_this<Fil
   Result<void> promote_part(Extent extent, std::span<std::byte> bytes);
 
   // file_data_shape.cc
+  Result<void> undo_change(Errno error);
   void note_backing_changed(int backing);
   Result<void> before_backing_change(const std::function<void(LogRecord&)>& describe);
 
   // file_data_commit.cc
   bool begin_commit(Commit& commit);
   Result<void> run_commit(Sync sync);
+  Result<void> commit_uncommitted(Sync sync);
   Result<void> fill(LogRecord& record, const ExtentSet& extents, SlotId slot);
   void end_commit(const Commit& commit, bool done);
   void wait_for_commits_locked(Lsn upto) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -175,7 +179,8 @@ class FileData final : public DirtyFile, public std::enable_shared_from_this<Fil
   // file_data_writeback.cc
   bool begin_writeback(bool even_unnamed);
   Result<bool> copy_out(bool even_unnamed);
-  Lsn note_durable_locked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Lsn void_records_locked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void note_durable_locked(Lsn forgotten) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void file_is_gone();
   void note_failed_locked(Errno error) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Result<void> copy_dirty(int backing, SlotId slot);
@@ -208,8 +213,8 @@ class FileData final : public DirtyFile, public std::enable_shared_from_this<Fil
   uint64_t low_water_ ABSL_GUARDED_BY(mutex_) = UINT64_MAX;
   uint64_t flushing_low_water_ ABSL_GUARDED_BY(mutex_) = UINT64_MAX;
   uint64_t flushes_done_ ABSL_GUARDED_BY(mutex_) = 0;
-  bool sparse_ ABSL_GUARDED_BY(mutex_);         // the backing file has holes: overwriting allocates
-  Timestamp mtime_ ABSL_GUARDED_BY(mutex_);     // these two are true while times_pending_
+  bool sparse_ ABSL_GUARDED_BY(mutex_);      // the backing file has holes: overwriting allocates
+  Timestamp mtime_ ABSL_GUARDED_BY(mutex_);  // these two are true while times_pending_
   Timestamp ctime_ ABSL_GUARDED_BY(mutex_);
   bool times_pending_ ABSL_GUARDED_BY(mutex_) = false;
   Inode::Version version_ ABSL_GUARDED_BY(mutex_);  // the backing file as we left or found it
@@ -221,9 +226,10 @@ class FileData final : public DirtyFile, public std::enable_shared_from_this<Fil
   bool writing_back_ ABSL_GUARDED_BY(mutex_) = false;
   Lsn flush_lsn_ ABSL_GUARDED_BY(mutex_) = kNoLsn;  // last_lsn_ when the copy began
   bool queued_ ABSL_GUARDED_BY(mutex_) = false;
-  // Name, mode, size on the backing side may not be durable there. True to begin with: what was
-  // done before the first open is not known here.
-  bool metadata_unsynced_ ABSL_GUARDED_BY(mutex_) = true;
+  // Changes of name, mode or size on the backing side, and how many of them are durable there. One
+  // to begin with: what was done before the first open is not known here.
+  uint64_t metadata_changes_ ABSL_GUARDED_BY(mutex_) = 1;
+  uint64_t metadata_synced_ ABSL_GUARDED_BY(mutex_) = 0;
   // Written through or cut, not fsynced; and the same of what a writeback under way took along.
   bool data_unsynced_ ABSL_GUARDED_BY(mutex_) = false;
   bool flushing_through_ ABSL_GUARDED_BY(mutex_) = false;

@@ -93,7 +93,7 @@ struct CacheTimes {
 class KernelCache {
  public:
   virtual ~KernelCache() = default;
-  virtual void drop_data(InodeId inode) = 0;        // cached pages and attributes
+  virtual void drop_data(InodeId inode) = 0;  // cached pages and attributes
 };
 
 // The filesystem: every question of the kernel and of people, answered.
@@ -111,7 +111,8 @@ class Filesystem {
   Filesystem(const Filesystem&) = delete;
   Filesystem& operator=(const Filesystem&) = delete;
 
-  void set_kernel_cache(KernelCache* cache);  // null: none; before the first request, after the last
+  void set_kernel_cache(
+      KernelCache* cache);  // null: none; before the first request, after the last
   CacheTimes cache_times() const;
 
   // --- names

@@ -75,9 +75,9 @@ class UnsyncedForgets {
   Result<void> sync();  // the whole log
   Result<void> settle(const FileKey& file);
 
-  // The file has lost its last name, but the backing filesystem may not have that durably yet: after
-  // a power cut the name can be back, and with it the need for the records. They are forgotten by
-  // flush_gone(), which calls `sync_names` first if there are any.
+  // The file has lost its last name, but the backing filesystem may not have that durably yet:
+  // after a power cut the name can be back, and with it the need for the records. They are
+  // forgotten by flush_gone(), which calls `sync_names` first if there are any.
   void forget_when_gone(const FileKey& file, Lsn upto);
   Result<void> flush_gone(const std::function<Result<void>()>& sync_names);
 

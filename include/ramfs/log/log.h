@@ -26,30 +26,30 @@ struct LogRecord {
   uint64_t low_water = UINT64_MAX;  // smallest size the file had since its record before this one
   uint64_t size = 0;
   Timestamp mtime;
-  std::vector<Extent> extents;      // sorted, disjoint
-  std::vector<std::string> data;    // one piece an extent, of its length
+  std::vector<Extent> extents;    // sorted, disjoint
+  std::vector<std::string> data;  // one piece an extent, of its length
   std::vector<Extent> holes;
 };
 
 enum class Sync : bool { no, yes };
 
 struct LogOptions {
-  std::string directory;               // created, mode 0700, if missing
-  uint64_t epoch_bytes = 32ull << 20;  // a new epoch starts above this
-  int zstd_level = 1;                  // 0: never compress
+  std::string directory;                      // created, mode 0700, if missing
+  uint64_t epoch_bytes = 32ull << 20;         // a new epoch starts above this
+  int zstd_level = 1;                         // 0: never compress
   std::chrono::milliseconds idle{3000};       // a log of which nothing is needed shrinks after this
   std::chrono::milliseconds lock_wait{5000};  // for a predecessor that is still finishing
 };
 
 struct LogStats {
-  uint64_t live_bytes = 0;        // what a replay would read: records not yet forgotten, as stored
-  uint64_t disk_bytes = 0;        // size of the log's files
+  uint64_t live_bytes = 0;  // what a replay would read: records not yet forgotten, as stored
+  uint64_t disk_bytes = 0;  // size of the log's files
   uint64_t epochs = 0;
-  uint64_t records = 0;           // appended since open
-  uint64_t record_bytes = 0;      // their file data before compression, since open
-  uint64_t stored_bytes = 0;      // the same after compression, since open
-  uint64_t written_bytes = 0;     // bytes given to the log device since open (WAL and tables)
-  uint64_t syncs = 0;             // since open
+  uint64_t records = 0;        // appended since open
+  uint64_t record_bytes = 0;   // their file data before compression, since open
+  uint64_t stored_bytes = 0;   // the same after compression, since open
+  uint64_t written_bytes = 0;  // bytes given to the log device since open (WAL and tables)
+  uint64_t syncs = 0;          // since open
 };
 
 // The write-ahead log: every promised change that the backing directory does not have yet. RocksDB.
@@ -88,9 +88,8 @@ class Log {
 
   // Calls `visit` for every record that is not forgotten, in order of number. Damaged records are
   // named by `damaged` (one line each) and skipped. Only before the first append after open().
-  virtual Result<void> replay(
-      const std::function<Result<void>(Lsn, const LogRecord&)>& visit,
-      const std::function<void(const std::string&)>& damaged) = 0;
+  virtual Result<void> replay(const std::function<Result<void>(Lsn, const LogRecord&)>& visit,
+                              const std::function<void(const std::string&)>& damaged) = 0;
 
   // Durably forgets every record numbered up to and including `upto`.
   virtual Result<void> clear(Lsn upto) = 0;
