@@ -15,7 +15,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "mount"))
 import model  # noqa: E402
-from harness import case  # noqa: E402
+from harness import case, tree  # noqa: E402
 from harness.ramfs_case import RamfsCase  # noqa: E402
 
 KILLS = int(os.environ.get("RAMFS_TEST_KILLS", "10"))
@@ -23,6 +23,7 @@ WORKERS = 4
 # How the next daemon is started must not matter: a log and an arena that exist are replayed.
 RESTARTS = ({}, {"durability": "backing"}, {"arena": "16M"}, {"coherence": "open"}, {},
             {"durability": "relaxed"}, {"passthrough": "off"}, {"slot_max": "1M"})
+EXPECTED_AFTER_A_KILL = [r"recover|replay|killed|unclean|left by|survive"]
 
 
 class Kill(RamfsCase):
@@ -33,6 +34,30 @@ class Kill(RamfsCase):
             print(f"# round with RAMFS_TEST_SEED={seed}", flush=True)
             with self.subTest(seed=seed):
                 self.round(seed)
+
+    def test_killed_while_writing_back(self):
+        """An unmount that is cut short has lost nothing: the next mount finishes it."""
+        source = random.Random(int(os.environ.get("RAMFS_TEST_SEED", "1")))
+        for turn in range(5):
+            made = self.start(commit="1h", writeback="1h", arena="128M", dirty="100M")
+            top = os.path.join(self.mount, f"turn{turn}")
+            os.mkdir(top)
+            for index in range(400):
+                with open(os.path.join(top, f"f{index}"), "wb") as stream:
+                    stream.write(bytes([index % 251 + 1]) * source.randrange(1, 120_000))
+                if index % 5 == 0:
+                    os.utime(os.path.join(top, f"f{index}"), ns=(10**18, 10**18 + index))
+            seen = tree.snapshot(self.mount)
+            made.process.send_signal(signal.SIGTERM)
+            time.sleep(source.uniform(0, 0.4))
+            made.kill()
+            again = self.daemon(**RESTARTS[turn])
+            again.allowed = EXPECTED_AFTER_A_KILL
+            again.start()
+            with self.subTest(turn=turn):
+                self.assertEqual(tree.differences(tree.snapshot(self.mount), seen, times="all"), [])
+            again.unmount()
+            self.assertEqual(tree.differences(tree.snapshot(self.backing), seen, times="all"), [])
 
     def round(self, seed):
         source = random.Random(seed)
@@ -75,7 +100,7 @@ class Kill(RamfsCase):
 
     def verify(self, top, seed):
         again = self.daemon(**RESTARTS[seed % len(RESTARTS)])
-        again.allowed = [r"recover|replay|killed|unclean|left by|survive"]
+        again.allowed = EXPECTED_AFTER_A_KILL
         again.start()
         try:
             problems, calls, views = self.compare(top)
