@@ -176,6 +176,10 @@ class Permissions(case.MountCase):
         def scenario(s):
             for uid, groups in ((0, ()), (NOBODY, ()), (NOBODY, (OTHER,))):
                 for action, function in actions.items():
+                    # For root the kernel sends the same empty request as before a write that only
+                    # drops capabilities (fs/fuse/dir.c): nobody can tell them apart. README, Limits.
+                    if uid == 0 and action == "chown nothing":
+                        continue
                     for mode in (0o6777, 0o2745):
                         name = f"{uid} {len(groups)} {action} {mode:o}"
                         s.file(name, b"content")
