@@ -117,12 +117,24 @@ Result<Created> Filesystem::create(InodeId parent, const char* name, mode_t mode
                                    const Caller& caller) {
   auto directory = impl_->names.directory(parent);
   if (!directory) return fail(directory.error());
-  // Read and write: writeback and the tail of a page need both, whatever the caller asked for.
-  int how = O_RDWR | O_CREAT | O_NOFOLLOW | (flags & O_EXCL);
-  auto fd = as_caller(caller, mode,
-                      [&] { return sys::open_at(directory->fd->get(), name, how, mode & 07777); });
+  // Read and write: writeback needs both, whatever the caller asked for. First as a new file, because
+  // of one that we made ourselves we know more.
+  auto open_as = [&](int more) {
+    return as_caller(caller, mode, [&] {
+      int how = O_RDWR | O_CREAT | O_NOFOLLOW | more;
+      return sys::open_at(directory->fd->get(), name, how, mode & 07777);
+    });
+  };
+  auto fd = open_as(O_EXCL);
+  bool made = fd.has_value();
+  if (!made && fd.error() == Errno{EEXIST} && (flags & O_EXCL) == 0) fd = open_as(0);
   if (!fd) return fail(fd.error());
   auto created = impl_->finish_create(directory->inode.get(), name, std::move(*fd), flags);
+  // It has no capabilities, and set-id bits only if it was made with them: the first write need not
+  // look.
+  if (created && made && (mode & (S_ISUID | S_ISGID)) == 0) {
+    Impl::open_file(created->opened.handle).data->privileges_possible = false;
+  }
   if (created && (flags & O_TRUNC) != 0) {
     auto data = Impl::open_file(created->opened.handle).data;
     if (created->entry.attributes.stx_size != 0) {
