@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Changes made directly in the backing directory are noticed at open; both-sided ones lose nothing."""
+"""Changes made directly in the backing directory are noticed at open; of two nothing is lost."""
 
 import os
 import time

@@ -28,7 +28,7 @@ class Concurrent(case.MountCase):
                "slot_max": "2M"}
 
     def in_parallel(self, work, count=WORKERS, seconds=60):
-        """Runs work(index) in `count` processes; their results, or the failure of one that hangs."""
+        """Runs work(index) in `count` processes: their results, or a failure when one hangs."""
         pids = []
         for index in range(count):
             path = os.path.join(self.scratch.path, f"result{index}")
@@ -121,7 +121,7 @@ class Concurrent(case.MountCase):
         self.assertEqual(self.in_parallel(work), [None] * WORKERS)
 
     def test_a_name_replaced_is_never_missing(self):
-        """rename over a name that others open: always one of the versions, never none, never half."""
+        """rename over a name that others open: one of the versions, never none, never half."""
         path = os.path.join(self.mount, "replaced")
         with open(path, "wb") as stream:
             stream.write(b"0" * 5000)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Every call on every kind of path, as root and as a user: the outcome is bare ext4's.
 
-The table is a product: what can be asked (CALLS) times what the path may be (PATHS). After each call
-the object, when it is still there, is looked at, and the directory is built anew when it changed.
+The table is a product: what can be asked (CALLS) times what the path may be (PATHS). When a call
+changed something, the whole small tree is looked at and then built anew.
 """
 
 import os

@@ -2,7 +2,7 @@
 """Random sequences of calls over a small namespace, the same on the mount and on bare ext4.
 
 RAMFS_TEST_SEED=N runs one seed; RAMFS_TEST_STEPS sets the length. A failure names its seed.
-RAMFS_TEST_TRACE=1 shows every call of a failing one; RAMFS_TEST_WATCH=1 reads everything after each.
+RAMFS_TEST_TRACE=1 shows every call of a failing one, RAMFS_TEST_WATCH=1 reads all after each.
 """
 
 import os

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What each call does to mtime and ctime of the file and of its parents, as POSIX and ext4 have it."""
+"""What each call does to mtime and ctime of the file and its parents, as POSIX and ext4 have it."""
 
 import os
 import stat

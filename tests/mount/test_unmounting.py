@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every way out ends with every byte and mtime in the backing directory, and nothing of ours in it."""
+"""Every way out leaves every byte and mtime in the backing directory, and nothing of ours."""
 
 import os
 import subprocess

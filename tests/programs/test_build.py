@@ -24,8 +24,8 @@ class Build(common.Programs):
         calls = " + ".join(f"unit{index}()" for index in range(UNITS))
         declared = "".join(f"int unit{index}(void);\n" for index in range(UNITS))
         with open(os.path.join(top, "src", "main.c"), "w") as stream:
-            stream.write(f'#include <stdio.h>\n{declared}int main(void) {{ printf("%d\\n", {calls});'
-                         " return 0; }\n")
+            stream.write(f"#include <stdio.h>\n{declared}int main(void) {{\n"
+                         f'  printf("%d\\n", {calls});\n  return 0;\n}}\n')
 
     def makefile(self, top):
         with open(os.path.join(top, "Makefile"), "w") as stream:

@@ -70,7 +70,8 @@ class Sqlite(common.Programs):
                     try:
                         database = connect(path, mode)
                         for index in range(40):
-                            database.execute("INSERT INTO t VALUES(?, 'x')", (writer * 1000 + index,))
+                            database.execute("INSERT INTO t VALUES(?, 'x')",
+                                             (writer * 1000 + index,))
                         os._exit(0)
                     finally:
                         os._exit(1)

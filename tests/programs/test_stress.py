@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""stress-ng's file classes, briefly and with verification; dbench-like mixes from many processes."""
+"""stress-ng's file classes, briefly and with verification, one by one and several at once."""
 
 import os
 

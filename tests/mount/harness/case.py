@@ -1,4 +1,4 @@
-"""Test classes on unittest: one mount per class, compared with bare ext4 call by call and as a tree."""
+"""Test classes on unittest: a mount per class, held against bare ext4 by calls and as a tree."""
 
 import difflib
 import os

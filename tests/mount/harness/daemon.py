@@ -128,7 +128,8 @@ class Daemon:
     def check_log(self):
         lines = self.trouble()
         if lines:
-            raise DaemonTrouble("unexpected lines in the daemon's log:\n  " + "\n  ".join(lines[:20]))
+            shown = "\n  ".join(lines[:20])
+            raise DaemonTrouble(f"unexpected lines in the daemon's log:\n  {shown}")
 
 
 def forget_arena(backing):

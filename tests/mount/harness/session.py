@@ -1,8 +1,8 @@
-"""System calls whose outcomes are written down, so that two filesystems can be compared call by call.
+"""System calls whose outcomes are written down, so that two filesystems can be compared.
 
 A scenario is a function that takes a Session. It runs once on the filesystem under test and once on
-bare ext4, each time in a child process of its own, in a directory of its own; the two traces must be
-equal. What differs between any two filesystems by nature (inode numbers, times of now) is left out.
+bare ext4, each time in a child process and a directory of its own; the two traces must be equal.
+What differs between any two filesystems by nature (inode numbers, times of now) is left out.
 """
 
 import contextlib
@@ -66,7 +66,7 @@ class Session(DataCalls):
         return self.note("same_inode", (one, other), result)
 
     def effects(self, action, *paths):
-        """Which of mtime and ctime of `paths` an action moves, e.g. {'parent': 'mc', 'file': 'c'}."""
+        """Which of mtime and ctime of `paths` an action moves, e.g. ['mc', 'c']."""
         before = [stamps(path) for path in paths]
         time.sleep(0.012)  # longer than a tick of the kernel's coarse clock
         action()
@@ -74,7 +74,8 @@ class Session(DataCalls):
         for path, (mtime, ctime) in zip(paths, before):
             now = stamps(path)
             changed.append(("m" if now[0] != mtime else "") + ("c" if now[1] != ctime else ""))
-        return self.note(f"effects of call {len(self.trace) - 1}, {self.trace[-1][:2]}", paths, changed)
+        what = f"effects of call {len(self.trace) - 1}, {self.trace[-1][:2]}"
+        return self.note(what, paths, changed)
 
     def check(self, condition, message):
         """A fact that must hold on both sides, said in the scenario itself."""
