@@ -184,8 +184,7 @@ class Mounting(RamfsCase):
         self.assert_only(self.backing, "f")
 
     def test_two_mounts_side_by_side(self):
-        other = os.path.join(self.disk.path, "other")
-        os.mkdir(other)
+        other = self.second_backing()
         one = self.start()
         two = self.daemon(backing=other, mount=self.scratch.directory("mnt2"),
                           state=self.scratch.directory("state2")).start()

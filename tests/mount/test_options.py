@@ -63,8 +63,7 @@ class Refused(RamfsCase):
 
     def test_log_locked_by_another_daemon(self):
         first = self.start()
-        other = os.path.join(self.disk.path, "other")
-        os.mkdir(other)
+        other = self.second_backing()
         self.refused(os.path.join(self.state, "log"), backing=other,
                      mount=self.scratch.directory("second"),
                      options={"control": os.path.join(self.state, "other.sock")})

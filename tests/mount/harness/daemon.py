@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 
-from harness import features
+from harness import disks, features
 
 START_SECONDS = float(os.environ.get("RAMFS_TEST_START_SECONDS", "60"))
 STOP_SECONDS = float(os.environ.get("RAMFS_TEST_STOP_SECONDS", "120"))
@@ -137,10 +137,10 @@ def forget_arena(backing):
 
     The tests' backing directories have names of their own, so that no other mount's arena is hit.
     """
-    found = glob.glob(f"/run/ramfs/{os.path.basename(backing)}-*")
-    with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as table:
-        places = [line.split()[1] for line in table]
-    mounts = [place for place in places if any(place.startswith(top + "/") for top in found)]
+    name = os.path.basename(backing)
+    found = glob.glob(f"/run/ramfs/{name}-*") + glob.glob(f"/dev/shm/ramfs-*-{name}-*")
+    mounts = [place for place, _ in disks.mounted()
+              if any(place.startswith(top + "/") for top in found)]
     for place in reversed(mounts):
         subprocess.run(["umount", "-l", place], check=False)
     for top in found:
@@ -165,9 +165,7 @@ def device_of(path):
 
 
 def fuse_mounted(path):
-    with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as table:
-        fields = [line.split() for line in table]
-    return any(field[1] == path and field[2].startswith("fuse") for field in fields)
+    return any(place == path and kind.startswith("fuse") for place, kind in disks.mounted())
 
 
 def thread_states(pid):

@@ -3,6 +3,7 @@
 import atexit
 import fcntl
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -22,9 +23,17 @@ def run(*command, **options):
     return done.stdout
 
 
-def is_mounted(path):
+def mounted():
+    """[(mount point, type)] of what is mounted, oldest first."""
     with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as table:
-        return any(line.split()[1] == path for line in table)
+        fields = [line.split() for line in table]
+    # Blanks are written in octal.
+    return [(re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), field[1]), field[2])
+            for field in fields]
+
+
+def is_mounted(path):
+    return any(place == path for place, _ in mounted())
 
 
 class Scratch:
@@ -62,8 +71,7 @@ class Scratch:
                 self.undo_.pop()()
             except (OSError, RuntimeError) as error:
                 print(f"# clean-up: {error}")
-        with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as table:
-            left = [line.split()[1] for line in table if line.split()[1].startswith(self.path)]
+        left = [place for place, _ in mounted() if place.startswith(self.path + "/")]
         for mount in reversed(left):
             subprocess.run(["umount", "-i", "-l", mount], check=False, env=TOOLS)
         shutil.rmtree(self.path, ignore_errors=True)

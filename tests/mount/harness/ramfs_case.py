@@ -26,6 +26,12 @@ class RamfsCase(unittest.TestCase):
         self.mount = self.scratch.directory("mnt")
         self.state = self.scratch.directory("state")
 
+    def second_backing(self):
+        path = self.backing + "-second"
+        os.mkdir(path)
+        self.scratch.on_close(lambda: daemon.forget_arena(path))
+        return path
+
     def daemon(self, backing=None, mount=None, state=None, **options):
         """Not started. Whatever the test does, it is gone at its end."""
         made = daemon.Daemon(backing or self.backing, mount or self.mount, state or self.state,
