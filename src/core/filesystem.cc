@@ -57,6 +57,10 @@ Filesystem::Impl::~Impl() {
   recovery.reset();
   writeback.reset();
   placement.reset();
+  {
+    MutexLock lock(handles_mutex);
+    for (OpenFile* file : handles) delete file;
+  }
   // Inodes and their data hold each other.
   std::vector<InodePtr> inodes;
   table.for_each_with_data([&](const InodePtr& inode) { inodes.push_back(inode); });

@@ -36,7 +36,10 @@ bool OpenFile::writes_are_synced() const {
 
 Handle Filesystem::Impl::hand_out(std::shared_ptr<FileData> data, int flags) {
   counters.open_files.fetch_add(1, std::memory_order_relaxed);
-  return Handle{reinterpret_cast<uint64_t>(new OpenFile{std::move(data), flags})};
+  auto* file = new OpenFile{std::move(data), flags};
+  MutexLock lock(handles_mutex);
+  handles.insert(file);
+  return Handle{reinterpret_cast<uint64_t>(file)};
 }
 
 Result<void> Filesystem::Impl::clear_privileges(FileData& data, bool kill_suid_sgid) {
@@ -117,8 +120,8 @@ Result<Created> Filesystem::create(InodeId parent, const char* name, mode_t mode
                                    const Caller& caller) {
   auto directory = impl_->names.directory(parent);
   if (!directory) return fail(directory.error());
-  // Read and write: writeback needs both, whatever the caller asked for. First as a new file, because
-  // of one that we made ourselves we know more.
+  // Read and write: writeback needs both, whatever the caller asked for. First as a new file,
+  // because of one that we made ourselves we know more.
   auto open_as = [&](int more) {
     return as_caller(caller, mode, [&] {
       int how = O_RDWR | O_CREAT | O_NOFOLLOW | more;
@@ -162,6 +165,10 @@ Result<Created> Filesystem::tmpfile(InodeId parent, mode_t mode, int flags, cons
 
 void Filesystem::release(Handle handle) {
   std::unique_ptr<OpenFile> file(&Impl::open_file(handle));
+  {
+    MutexLock lock(impl_->handles_mutex);
+    impl_->handles.erase(file.get());
+  }
   impl_->counters.open_files.fetch_sub(1, std::memory_order_relaxed);
   impl_->file_table.close(file->data);
 }

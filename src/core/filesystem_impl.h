@@ -1,5 +1,7 @@
 #pragma once
 
+#include <absl/container/flat_hash_set.h>
+
 #include <atomic>
 #include <memory>
 
@@ -69,6 +71,9 @@ struct Filesystem::Impl final : FileHooks, WritebackHost {
   AttributeStore attributes;
   Directories directories;
   std::atomic<bool> names_unsynced{false};
+  Mutex handles_mutex;
+  // Given out and not released: after a lazy unmount some never are.
+  absl::flat_hash_set<OpenFile*> handles ABSL_GUARDED_BY(handles_mutex);
   std::unique_ptr<Placement> placement;
   std::unique_ptr<Writeback> writeback;
   std::unique_ptr<Recovery> recovery;
