@@ -22,7 +22,7 @@ bool all_zero(std::span<const std::byte> bytes) {
 // One unit at a time under the exclusive lock: a writer's newer bytes must never be overwritten by
 // older ones from the backing file.
 Result<void> FileData::promote() {
-  auto buffer = std::make_unique<std::byte[]>(kPromoteUnit);
+  auto buffer = std::make_unique_for_overwrite<std::byte[]>(kPromoteUnit);
   for (uint64_t at = 0;;) {
     WriterLock shape(shape_);
     ExtentSet missing;
